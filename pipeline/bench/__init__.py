@@ -1,0 +1,1 @@
+"""Bench times a runner; it knows nothing about models."""

@@ -1,0 +1,106 @@
+"""Stages joined by folders on disk: a stage whose inputs have not changed is not run again.
+
+A stage's key is the content of what goes into it; its folder appears whole or not at all. It knows
+nothing of what a stage computes.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from pipeline.errors import PipelineError
+from pipeline.files import replacing_folder, tree_digest, write_json
+
+RECORD = "stage.json"
+# Packages whose release can change what a stage makes.
+VERSIONS = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "torchao",
+    "executorch",
+    "litert-torch",
+    "ai-edge-litert",
+    "ai-edge-quantizer",
+    "coremltools",
+    "tflite-support",
+    "scikit-learn",
+)
+
+
+class Cache:
+    """The stage folders below one output folder."""
+
+    def __init__(self, out: Path, *, fresh: bool = False) -> None:
+        """With `fresh`, every stage runs again."""
+        self.out = out
+        self.reused: list[str] = []
+        self._fresh = fresh
+        self.versions = {name: installed_version(name) for name in ("pocketbert", *VERSIONS)}
+
+    def folder(self, name: str, inputs: dict[str, Any], make: Callable[[Path], None]) -> Path:
+        """The folder of stage `name`: made by `make` unless it holds the outcome of `inputs`.
+
+        Args:
+            inputs: everything that decides the outcome; paths stand for the content below them.
+            make: fills the empty folder it is given.
+        """
+        folder = self.out / name
+        key = self._key(name, inputs)
+        if not self._fresh and self._is_whole(folder, key):
+            self.reused.append(name)
+            return folder
+        with replacing_folder(folder) as new:
+            make(new)
+            write_json(new / RECORD, {"key": key, "content": _content(new)})
+        return folder
+
+    def _key(self, name: str, inputs: dict[str, Any]) -> str:
+        def plain(value: Any) -> Any:
+            return _content(value) if isinstance(value, Path) else str(value)
+
+        described = json.dumps([name, inputs, self.versions], default=plain, sort_keys=True)
+        return hashlib.sha256(described.encode()).hexdigest()
+
+    def _is_whole(self, folder: Path, key: str) -> bool:
+        try:
+            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return bool(record == {"key": key, "content": _content(folder)})
+
+
+def installed_version(name: str) -> str | None:
+    """Version of an installed distribution, None where it is missing."""
+    try:
+        return version(name)
+    except ImportError:
+        return None
+
+
+def lock(out: Path) -> FileLock:
+    """Hold `out` for one run at a time.
+
+    Raises:
+        PipelineError: another run holds it.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        held = FileLock(out / ".lock")
+        held.acquire(timeout=0)
+    except Timeout as error:
+        raise PipelineError(
+            f"{out}: another run is at work there. Wait for it, or choose another --out."
+        ) from error
+    except OSError as error:
+        raise PipelineError(f"{out}: {error.strerror}. Choose another --out.") from error
+    return held
+
+
+def _content(folder: Path) -> str:
+    return tree_digest(folder, without=(RECORD,))

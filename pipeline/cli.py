@@ -1,0 +1,304 @@
+"""The command line: parsing and printing only."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from pipeline import __version__
+from pipeline.config import PRESETS, TARGETS, DataConfig, load_config
+from pipeline.errors import GateFailed, PipelineError
+from pipeline.progress import Track
+from pipeline.quiet import quiet
+
+if TYPE_CHECKING:
+    from pipeline.bundle import Bundle
+
+T = TypeVar("T")
+app = typer.Typer(
+    name="pocketbert",
+    help="Labelled text in, three checked int8 bundles for phones out.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+WIDTH = None if sys.stdout.isatty() else 120  # of tables in a pipe or a file
+out = Console(highlight=False, soft_wrap=True, width=WIDTH)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
+BundleFolder = Annotated[Path, typer.Argument(help="A sealed bundle, for example build/bundle.")]
+
+
+def main() -> None:
+    """Run the command line; failures a user can mend end in one line and an exit code."""
+    quiet()
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        app()
+    except PipelineError as error:
+        err.print(f"[bold red]pocketbert:[/] {escape(str(error))}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print("pocketbert: interrupted; finished stages are kept, the same command goes on.")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+
+
+@app.command(
+    epilog="Example: [bold]pocketbert run --data intents.csv --preset micro --out build[/]"
+)
+def run(
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Built-in name, file (.jsonl .csv .tsv .json), folder of parts, or hf:NAME."
+        ),
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help=f"Student: {', '.join(PRESETS)}.")] = None,
+    out_folder: Annotated[
+        Path, typer.Option("--out", help="Where everything goes.", file_okay=False)
+    ] = Path("build"),
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file of settings; flags override it.")
+    ] = None,
+    targets: Annotated[
+        str | None, typer.Option(help=f"Comma-separated: {','.join(TARGETS)}.")
+    ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="BERT folder, hub name, or minilm (packaged).")
+    ] = None,
+    fine_tune: Annotated[
+        bool | None, typer.Option("--fine-tune", help="Train the whole teacher, not only its head.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of splits and training.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of distillation.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="Column of the text.")] = None,
+    intent_column: Annotated[str | None, typer.Option(help="Column of the intent.")] = None,
+    out_of_scope: Annotated[
+        str | None, typer.Option(help="File of texts that belong to no intent.")
+    ] = None,
+    replies: Annotated[
+        str | None, typer.Option(help="JSON of what the chat says for each intent.")
+    ] = None,
+    min_retention: Annotated[
+        float | None, typer.Option(help="Gate: student's share of the teacher's accuracy.")
+    ] = None,
+    min_agreement: Annotated[
+        float | None, typer.Option(help="Gate: artefact against student.")
+    ] = None,
+    max_drop: Annotated[
+        float | None, typer.Option(help="Gate: accuracy an artefact may lose, absolute.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run every stage again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Distill, quantize, lower, verify and seal: from labelled text to a bundle."""
+    overrides = _given(
+        {
+            "preset": preset,
+            "seed": seed,
+            "targets": tuple(targets.split(",")) if targets else None,
+            "data": {
+                "source": data,
+                "text": text_column,
+                "intent": intent_column,
+                "out_of_scope": out_of_scope,
+                "replies": replies,
+            },
+            "teacher": {"source": teacher, "fine_tune": fine_tune},
+            "distill": {"epochs": epochs},
+            "gates": {
+                "min_retention": min_retention,
+                "min_agreement": min_agreement,
+                "max_accuracy_drop": max_drop,
+            },
+        }
+    )
+    settings = load_config(config, overrides)
+    from pipeline import run as runs
+    from pipeline import show
+
+    with _progress() as track:
+        result = runs.run(settings, out_folder, track, fresh=fresh)
+    if as_json:
+        _print_json(runs.to_json(result))
+    else:
+        show.run_result(out, result)
+    if result.failures:
+        raise GateFailed(
+            f"{len(result.failures)} of the gates failed; nothing was sealed, and the artefacts "
+            f"are in {out_folder} for inspection."
+        )
+
+
+@app.command(epilog="Example: [bold]echo 'wake me at 7' | pocketbert chat build/bundle[/]")
+def chat(
+    bundle: BundleFolder,
+    runtime: Annotated[
+        str, typer.Option(help="Artefact that answers: executorch, tflite, tflite-task or coreml.")
+    ] = "executorch",
+) -> None:
+    """Chat in the terminal, or answer piped lines; /stats shows latency, /quit leaves."""
+    opened = _open(bundle)
+    from pipeline import show
+    from pipeline.chat import Answer, ChatEngine
+
+    engine = ChatEngine(opened, runtime, opened.load(runtime))
+    show.chat_opening(out, opened, runtime)
+    answers = list[Answer]()
+    for line in _lines():
+        command = line.strip()
+        if command in ("/quit", "/exit"):
+            break
+        if command == "/stats":
+            show.chat_stats(out, answers)
+        elif command == "/help":
+            show.chat_help(out, opened)
+        else:
+            answers.append(engine.answer(line))
+            show.chat_answer(out, answers[-1])
+
+
+@app.command(epilog="Example: [bold]pocketbert verify build/bundle --json[/]")
+def verify(bundle: BundleFolder, as_json: Json = False) -> None:
+    """Check every digest, and have every artefact reproduce the golden cases."""
+    opened = _open(bundle)
+    from pipeline import show
+    from pipeline.audit import Audit, verify_bundle
+    from pipeline.errors import BundleError
+
+    with _progress() as track:
+        outcomes = verify_bundle(opened, track)
+    if as_json:
+        _print_json({name: _plain(outcome) for name, outcome in outcomes.items()})
+    else:
+        show.verified(out, opened, outcomes)
+    failed = [name for name, outcome in outcomes.items() if isinstance(outcome, BundleError)]
+    if failed or not any(isinstance(outcome, Audit) for outcome in outcomes.values()):
+        raise GateFailed(f"{bundle}: {', '.join(failed) or 'nothing'} could be verified here.")
+
+
+@app.command(
+    "eval", epilog="Example: [bold]pocketbert eval build/bundle --data new_requests.csv[/]"
+)
+def evaluate(
+    bundle: BundleFolder,
+    data: Annotated[Path, typer.Option(help="Labelled file: .jsonl, .csv, .tsv or .json.")],
+    student: Annotated[
+        Path | None, typer.Option(help="Float student to agree with; default: beside the bundle.")
+    ] = None,
+    text_column: Annotated[str, typer.Option(help="Column of the text.")] = "text",
+    intent_column: Annotated[str, typer.Option(help="Column of the intent.")] = "intent",
+    as_json: Json = False,
+) -> None:
+    """Accuracy, agreement and out-of-scope figures of every artefact on labelled text."""
+    opened = _open(bundle)
+    from pipeline import show
+    from pipeline.audit import evaluate_bundle
+
+    columns = DataConfig(
+        text=text_column,
+        intent=intent_column,
+        out_of_scope_label=opened.out_of_scope_label,
+    )
+    with _progress() as track:
+        outcomes = evaluate_bundle(opened, data, columns, student, track)
+    if as_json:
+        _print_json({name: _plain(outcome) for name, outcome in outcomes.items()})
+    else:
+        show.evaluated(out, outcomes)
+
+
+@app.command(epilog="Example: [bold]pocketbert doctor[/]")
+def doctor(as_json: Json = False) -> None:
+    """Say what this machine can and cannot do, and how to mend it."""
+    from pipeline import show
+    from pipeline.doctor import examine
+
+    findings = examine()
+    if as_json:
+        _print_json({finding.ability: asdict(finding) for finding in findings})
+    else:
+        show.findings(out, findings)
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
+    ] = False,
+) -> None:
+    """Labelled text in, three checked int8 bundles for phones out."""
+    if show_version:
+        out.print(f"pocketbert {__version__}")
+        raise typer.Exit
+
+
+def _open(path: Path) -> "Bundle":
+    from pipeline.bundle import open_bundle
+
+    return open_bundle(path)
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that were given on the command line, section by section."""
+    return {
+        key: _given(value) if isinstance(value, dict) else value
+        for key, value in settings.items()
+        if value is not None
+    }
+
+
+def _lines() -> Iterator[str]:
+    """Lines typed or piped, of any content, until the end of input."""
+    if sys.stdin.isatty():
+        while True:
+            try:
+                yield input("> ")
+            except EOFError:
+                return
+    sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    for line in sys.stdin:
+        yield line.rstrip("\n")
+
+
+@contextmanager
+def _progress() -> Iterator[Track]:
+    """Bars on stderr where a person looks on; elsewhere one line a step."""
+    if not err.is_terminal:
+        said = set[str]()
+
+        def note(items: Sequence[T], what: str) -> Iterable[T]:
+            if what and what not in said:
+                said.add(what)
+                err.print(f"{escape(what)} …")
+            return items
+
+        yield note
+        return
+    columns = (TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=err) as bars:
+
+        def bar(items: Sequence[T], what: str) -> Iterable[T]:
+            return bars.track(items, description=what)
+
+        yield bar
+
+
+def _plain(outcome: Any) -> Any:
+    return {"error": str(outcome)} if isinstance(outcome, Exception) else asdict(outcome)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))

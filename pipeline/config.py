@@ -1,0 +1,204 @@
+"""What a run is asked to do: frozen, validated once built, read from TOML. It knows no torch."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from pipeline.errors import PipelineError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+TARGETS = ("executorch", "tflite", "tflite-task", "coreml")
+STRICT = ConfigDict(extra="forbid")
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name} is {value:g}; choose a value from {low:g} to {high:g}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Where the labelled text comes from, and how it is divided."""
+
+    source: str = "assistant"  # built-in name, file, folder of parts, or hf:NAME
+    text: str = "text"  # column of the utterance
+    intent: str = "intent"  # column of the label
+    out_of_scope: str | None = None  # file of texts that belong to no intent
+    out_of_scope_label: str = "oos"  # rows with this intent are out of scope
+    replies: str | None = None  # JSON of what the chat says for each intent
+    validation_share: float = 0.15  # of each intent, where no validation part is given
+    test_share: float = 0.2  # of each intent, where no test part is given
+
+    __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        for name in ("validation_share", "test_share"):
+            _within(name, getattr(self, name), 0.01, 0.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherConfig:
+    """The BERT that the student learns from."""
+
+    source: str = "minilm"  # the packaged MiniLM, a local folder, or a hub name
+    fine_tune: bool = False  # train the whole encoder, not only a head: minutes, not seconds
+    epochs: int = 5  # of full fine-tuning
+    learning_rate: float = 1e-4  # of the encoder; its head learns ten times faster
+
+    __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        _within("epochs", self.epochs, 1, 1000)
+        _within("learning_rate", self.learning_rate, 1e-7, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudentSpec:
+    """Shape of the student encoder."""
+
+    layers: int = 2
+    hidden: int = 128
+    vocabulary: int | None = 8_000  # word pieces kept; None keeps the teacher's
+    max_length: int = 64  # tokens; longer texts are cut
+
+    __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        _within("layers", self.layers, 1, 48)
+        _within("hidden", self.hidden, 8, 4096)
+        _within("max_length", self.max_length, 8, 512)
+        if self.vocabulary is not None:
+            _within("vocabulary", self.vocabulary, 100, 1_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillConfig:
+    """How the student is trained."""
+
+    epochs: int = 6
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    head_learning_rate: float = 3e-3
+    temperature: float = 2.0  # softens teacher and student before they are compared
+    soft_weight: float = 0.9  # share of the distillation loss; the rest is cross-entropy
+    augment: int = 0  # reworded copies of each training text, labelled by the teacher
+
+    __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        _within("epochs", self.epochs, 1, 10_000)
+        _within("batch_size", self.batch_size, 1, 4096)
+        _within("temperature", self.temperature, 0.1, 100.0)
+        _within("soft_weight", self.soft_weight, 0.0, 1.0)
+        _within("augment", self.augment, 0, 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gates:
+    """What must hold on the test part before anything ships."""
+
+    min_retention: float = 0.98  # student's accuracy as a share of the teacher's
+    min_agreement: float = 0.99  # share of texts on which artefact and student agree
+    max_accuracy_drop: float = 0.005  # artefact against student, absolute
+
+    __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        for name in ("min_retention", "min_agreement", "max_accuracy_drop"):
+            _within(name, getattr(self, name), 0.0, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that `pocketbert run` does, in one value."""
+
+    preset: str = "nano"
+    seed: int = 0
+    targets: tuple[str, ...] = TARGETS
+    data: DataConfig = field(default_factory=DataConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    student: StudentSpec = field(default_factory=StudentSpec)
+    distill: DistillConfig = field(default_factory=DistillConfig)
+    gates: Gates = field(default_factory=Gates)
+
+    __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise ValueError(f"preset is {self.preset!r}; choose one of {', '.join(PRESETS)}")
+        unknown = [name for name in self.targets if name not in TARGETS]
+        if unknown or not self.targets:
+            raise ValueError(
+                f"targets are {', '.join(self.targets) or 'none'}; choose from {', '.join(TARGETS)}"
+            )
+        _within("seed", self.seed, 0, 2**32 - 1)
+
+
+# Shape and training of each preset; a larger student starts from more of the teacher.
+PRESETS: dict[str, tuple[StudentSpec, DistillConfig]] = {
+    "nano": (StudentSpec(layers=2, hidden=128), DistillConfig()),
+    "micro": (StudentSpec(layers=2, hidden=256), DistillConfig(learning_rate=5e-4)),
+    "small": (StudentSpec(layers=3, hidden=256), DistillConfig(learning_rate=4e-4)),
+}
+
+
+def load_config(file: Path | None, overrides: Mapping[str, Any]) -> RunConfig:
+    """Build the configuration: preset, then the TOML `file`, then `overrides` (nested, by section).
+
+    Raises:
+        PipelineError: an unreadable file, an unknown key or a value out of range, by name.
+    """
+    settings = _merge(_read_toml(file) if file else {}, overrides)
+    preset = settings.get("preset", "nano")
+    base = RunConfig()
+    if preset in PRESETS:
+        student, distill = PRESETS[preset]
+        base = replace(base, student=student, distill=distill)
+    try:
+        return TypeAdapter(RunConfig).validate_python(_merge(to_dict(base), settings))
+    except ValidationError as error:
+        where = f"{file}: " if file else ""
+        raise PipelineError(where + "; ".join(map(_explain, error.errors()))) from error
+
+
+def to_dict(value: Any) -> dict[str, Any]:
+    """The configuration as nested plain values, in field order."""
+    return {
+        f.name: to_dict(getattr(value, f.name))
+        if is_dataclass(getattr(value, f.name))
+        else getattr(value, f.name)
+        for f in fields(value)
+    }
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PipelineError(f"{file}: not a readable TOML file ({error}).") from error
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _explain(error: ErrorDetails) -> str:
+    """One pydantic error as a phrase: the setting, its value, and what would do."""
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "unexpected_keyword_argument":
+        return f"unknown setting {key!r}; see docs/configuration.md for all of them"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}" if key else message

@@ -1,0 +1,67 @@
+"""Files that are whole or absent: digests, and folders written aside and renamed into place."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+def sha256(file: Path) -> str:
+    """Hex digest of the file's content."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def tree_digest(folder: Path, without: Collection[str] = ()) -> str:
+    """Hex digest over the relative paths and contents of every file below `folder`.
+
+    Files directly in `folder` whose names are in `without` do not count.
+    """
+    digest = hashlib.sha256()
+    left_out = {folder / name for name in without}
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if file in left_out:
+            continue
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{sha256(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def tree_bytes(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def write_json(file: Path, value: Any) -> None:
+    """Write `value` as indented UTF-8 JSON with a closing newline."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    file.write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of `folder` once the block ends without error.
+
+    It is made beside `folder`, so that the renames stay within one file system. A process killed
+    inside the block leaves `folder` as it was; what it left aside is removed by the next writer.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{folder.name}."
+    for stale in folder.parent.glob(f"{prefix}*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    new = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    try:
+        (content := new / "new").mkdir()
+        yield content
+        if folder.exists():
+            folder.rename(new / "old")
+        content.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)

@@ -1,0 +1,103 @@
+"""The lean inference module over a student's weights: what every target lowers.
+
+It computes what Hugging Face's `BertForSequenceClassification` computes, for one text, in the
+form the phone runtimes handle best. It knows nothing of training, formats or tokenizers.
+"""
+
+import torch
+from torch import Tensor, nn
+from transformers import BertForSequenceClassification
+from transformers.models.bert.modeling_bert import BertLayer
+
+MASKED = -1e4  # finite in fp16: -inf or finfo.min turns every Core ML logit into NaN
+
+
+class LeanAttention(nn.Module):
+    """Self-attention over 2-D activations, its scale folded into the query projection.
+
+    `bmm` rather than 4-D `matmul`: the latter leaves `expand_copy` outside XNNPACK.
+    """
+
+    def __init__(self, layer: BertLayer, heads: int) -> None:
+        super().__init__()
+        source = layer.attention
+        self.heads = heads
+        self.query = source.self.query
+        self.key = source.self.key
+        self.value = source.self.value
+        self.output = source.output.dense
+        self.norm = source.output.LayerNorm
+        scale = (self.query.out_features // heads) ** -0.5
+        with torch.no_grad():
+            self.query.weight.mul_(scale)
+            self.query.bias.mul_(scale)
+
+    def _split(self, rows: Tensor) -> Tensor:
+        # (rows, hidden) -> (heads, rows, hidden / heads)
+        return rows.view(rows.shape[0], self.heads, -1).transpose(0, 1)
+
+    def forward(self, rows: Tensor, hidden: Tensor, bias: Tensor) -> Tensor:
+        """Attend from `rows` (rows, hidden) to `hidden` (sequence, hidden), masked by `bias`."""
+        query, key, value = (
+            self._split(self.query(rows)),
+            self._split(self.key(hidden)),
+            self._split(self.value(hidden)),
+        )
+        weights = torch.softmax(torch.bmm(query, key.transpose(1, 2)) + bias, dim=-1)
+        context = torch.bmm(weights, value).transpose(0, 1).reshape(rows.shape[0], -1)
+        attended: Tensor = self.norm(self.output(context) + rows)
+        return attended
+
+
+class LeanLayer(nn.Module):
+    """One encoder layer: attention, then the feed-forward block, post-normalised as in BERT."""
+
+    def __init__(self, layer: BertLayer, heads: int) -> None:
+        super().__init__()
+        self.attention = LeanAttention(layer, heads)
+        self.expand = layer.intermediate.dense
+        self.contract = layer.output.dense
+        self.norm = layer.output.LayerNorm
+
+    def forward(self, rows: Tensor, hidden: Tensor, bias: Tensor) -> Tensor:
+        """Map `rows` (rows, hidden) to their next representation, attending to all of `hidden`."""
+        rows = self.attention(rows, hidden, bias)
+        out: Tensor = self.norm(self.contract(nn.functional.gelu(self.expand(rows))) + rows)
+        return out
+
+
+class LeanBert(nn.Module):
+    """`BertForSequenceClassification` for a batch of one.
+
+    Position and token-type embeddings are summed ahead of time, and the last layer is computed
+    for the [CLS] row only, because the classifier reads no other (bit-exact, 10-20 % less work).
+    """
+
+    positions: Tensor
+
+    def __init__(self, model: BertForSequenceClassification, max_length: int) -> None:
+        super().__init__()
+        # A private copy: the attention scale is folded into the weights in place.
+        copy = BertForSequenceClassification(model.config)
+        copy.load_state_dict(model.state_dict())
+        embeddings, heads = copy.bert.embeddings, copy.config.num_attention_heads
+        positions = embeddings.position_embeddings.weight[:max_length]
+        token_type = embeddings.token_type_embeddings.weight[0]
+        self.words = embeddings.word_embeddings
+        self.register_buffer("positions", (positions + token_type).detach().clone())
+        self.norm = embeddings.LayerNorm
+        self.layers = nn.ModuleList(LeanLayer(layer, heads) for layer in copy.bert.encoder.layer)
+        self.pooler = copy.bert.pooler.dense
+        self.classifier = copy.classifier
+        self.eval().requires_grad_(False)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Logits (1, labels) for `input_ids` and `attention_mask`, both (1, sequence) integers."""
+        bias = ((1.0 - attention_mask.float()) * MASKED).unsqueeze(0)  # (1, 1, sequence)
+        hidden = self.norm(self.words(input_ids[0]) + self.positions[: input_ids.shape[1]])
+        *body, last = self.layers
+        for layer in body:
+            hidden = layer(hidden, hidden, bias)
+        first = last(hidden[:1], hidden, bias)  # (1, hidden): the [CLS] row
+        logits: Tensor = self.classifier(torch.tanh(self.pooler(first)))
+        return logits

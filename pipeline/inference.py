@@ -1,0 +1,41 @@
+"""Texts through a float PyTorch model, in batches of similar length. It trains nothing."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.progress import Track, silent
+from pipeline.vocabulary import Vocabulary
+
+Logits = NDArray[np.float32]
+BATCH = 32
+
+
+def batch_tensors(vocabulary: Vocabulary, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Token ids and attention mask of `texts`, both (batch, longest) int64."""
+    encoded = vocabulary.encode(texts)
+    return torch.from_numpy(encoded.input_ids), torch.from_numpy(encoded.attention_mask)
+
+
+@torch.inference_mode()
+def run_batched(
+    forward: Callable[[Tensor, Tensor], Tensor],
+    vocabulary: Vocabulary,
+    texts: Sequence[str],
+    track: Track = silent,
+    what: str = "",
+) -> Logits:
+    """Apply `forward` to all `texts`; rows (texts, features) come back in their order."""
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    starts = range(0, len(order), BATCH)
+    outputs = [
+        forward(*batch_tensors(vocabulary, [texts[i] for i in order[start : start + BATCH]]))
+        for start in track(starts, what)
+    ]
+    rows = torch.cat(outputs).numpy()
+    restored = np.empty_like(rows)
+    restored[order] = rows
+    return restored

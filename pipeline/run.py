@@ -1,0 +1,178 @@
+"""The main job, one stage a line: labelled text in, a sealed bundle and its report out."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline import stages
+from pipeline.bundle import Sealed, golden_texts, make_golden, seal
+from pipeline.cache import Cache, lock
+from pipeline.config import RunConfig, to_dict
+from pipeline.data import load_corpus, read_replies
+from pipeline.errors import NotRun
+from pipeline.evaluate import Calibration, calibrate, evaluate
+from pipeline.files import sha256, write_json
+from pipeline.inference import Logits
+from pipeline.progress import Track, silent
+from pipeline.report import Confusion, ModelResult, RunResult, write_report
+from pipeline.stages import Job, Lowered
+from pipeline.student import Student, load_student
+from pipeline.verify import PartLogits, judge_student
+
+CONFUSIONS = 12  # pairs of intents shown in the report
+
+
+def run(config: RunConfig, out: Path, track: Track = silent, *, fresh: bool = False) -> RunResult:
+    """Do everything `config` asks for in the folder `out`; unchanged stages are reused.
+
+    The bundle is sealed only when every gate holds; otherwise the artefacts stay for inspection
+    and the result lists the failures.
+
+    Raises:
+        PipelineError: input, teacher or configuration that cannot be used.
+    """
+    torch.set_num_threads(1)  # sums, and so the student, must not depend on the number of cores
+    with lock(out):
+        corpus = load_corpus(config.data, config.seed)
+        replies = read_replies(config.data, corpus.labels)
+        job = Job(config, corpus, Cache(out, fresh=fresh), track)
+
+        teacher = stages.fit(job)
+        student = stages.train(job, teacher)
+        reference = stages.refer(job, teacher, student)
+        models = {
+            "teacher": _model(job, teacher, reference.teacher),
+            "student": _model(job, student, reference.student),
+        }
+        failures = judge_student(
+            models["student"].evaluation, models["teacher"].evaluation, config.gates
+        )
+        targets = () if failures else config.targets
+        artifacts = {name: stages.lower(job, name, student) for name in targets}
+        lowered = {
+            name: made if isinstance(made, NotRun) else stages.verify(job, made, student, reference)
+            for name, made in artifacts.items()
+        }
+        latency = {
+            name: made if isinstance(made, NotRun) else stages.bench(job, made, student)
+            for name, made in artifacts.items()
+        }
+        failures += _failures(lowered)
+        bundle = (
+            NotRun("a gate failed")
+            if failures
+            else _seal(job, replies, load_student(student), teacher, lowered)
+        )
+        result = RunResult(
+            out=out,
+            bundle=bundle,
+            data=corpus.name,
+            rows=_count(job),
+            labels=len(corpus.labels),
+            findings=corpus.findings,
+            preset=config.preset,
+            seed=config.seed,
+            teacher=models["teacher"],
+            student=models["student"],
+            verdicts={
+                name: made if isinstance(made, NotRun) else made.verdict
+                for name, made in lowered.items()
+            },
+            latency=latency,
+            confusions=_confusions(job, reference.student.test),
+            failures=failures,
+            reused=tuple(job.cache.reused),
+        )
+        write_json(out / "result.json", to_json(result))
+        threshold = _calibration(job, reference.student).threshold
+        write_report(result, reference.student.test, reference.student.out_of_scope, threshold)
+    return result
+
+
+def to_json(result: RunResult) -> dict[str, Any]:
+    """The result as plain values, for machines; paths relative to the output folder."""
+    plain = asdict(result)
+    plain["out"] = result.out.as_posix()
+    if isinstance(result.bundle, Path):
+        plain["bundle"] = result.bundle.relative_to(result.out).as_posix()
+    return plain
+
+
+def _model(job: Job, folder: Path, logits: PartLogits) -> ModelResult:
+    weights = (folder / "model.safetensors").stat().st_size
+    return ModelResult(
+        size_bytes=weights,
+        parameters=weights // 4,  # float32
+        evaluation=evaluate(
+            logits.test, job.corpus.test.labels, logits.out_of_scope, _calibration(job, logits)
+        ),
+    )
+
+
+def _calibration(job: Job, logits: PartLogits) -> Calibration:
+    return calibrate(logits.validation, job.corpus.validation.labels)
+
+
+def _failures(lowered: Mapping[str, Lowered | NotRun]) -> tuple[str, ...]:
+    made = [value for value in lowered.values() if isinstance(value, Lowered)]
+    if lowered and not made:
+        reasons = "; ".join(v.reason for v in lowered.values() if isinstance(v, NotRun))
+        return (f"No target could be lowered on this machine: {reasons}",)
+    return tuple(failure for value in made for failure in value.verdict.failures)
+
+
+def _seal(
+    job: Job,
+    replies: Mapping[str, list[str]],
+    student: Student,
+    teacher: Path,
+    lowered: Mapping[str, Lowered | NotRun],
+) -> Path:
+    made = {name: value for name, value in lowered.items() if isinstance(value, Lowered)}
+    logits = {name: value.golden for name, value in made.items()}
+    texts = golden_texts(job.corpus.test.texts)
+    return seal(
+        job.cache.out / "bundle",
+        name=job.corpus.name,
+        labels=job.corpus.labels,
+        vocabulary=student.vocabulary,
+        artifacts={name: _sealed(value) for name, value in made.items()},
+        replies=replies,
+        golden=make_golden(texts, student.vocabulary, logits),
+        provenance={
+            "seed": job.config.seed,
+            "preset": job.config.preset,
+            "data_sha256": job.corpus.digest,
+            "teacher_sha256": sha256(teacher / "model.safetensors"),
+            "distill": to_dict(job.config.distill),
+            "student": to_dict(job.config.student),
+            "versions": job.cache.versions,
+        },
+        out_of_scope_label=job.config.data.out_of_scope_label,
+    )
+
+
+def _sealed(made: Lowered) -> Sealed:
+    verdict = made.verdict
+    metrics = {**asdict(verdict.evaluation), "agreement": verdict.agreement}
+    return Sealed(made.artifact, verdict.calibration, verdict.tolerance, verdict.engine, metrics)
+
+
+def _count(job: Job) -> dict[str, int]:
+    counts = {name: len(part.texts) for name, part in job.corpus.parts.items()}
+    return {**counts, "out_of_scope": len(job.corpus.test.out_of_scope)}
+
+
+def _confusions(job: Job, logits: Logits) -> tuple[Confusion, ...]:
+    """The pairs of intents that the student confuses most, with the texts."""
+    labels, test = job.corpus.labels, job.corpus.test
+    pairs = defaultdict[tuple[str, str], list[str]](list)
+    for text, label, guess in zip(test.texts, test.labels, logits.argmax(1), strict=True):
+        if label != guess:
+            pairs[labels[label], labels[guess]].append(text)
+    ranked = sorted(pairs.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    return tuple(Confusion(*pair, tuple(texts)) for pair, texts in ranked[:CONFUSIONS])

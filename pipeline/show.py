@@ -1,0 +1,183 @@
+"""How results look in a terminal: tables and lines, nothing computed but percentiles."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.audit import Audit
+from pipeline.bench.record import LatencyRecord, summarize
+from pipeline.bundle import Bundle
+from pipeline.chat import Answer
+from pipeline.doctor import Finding
+from pipeline.errors import NotRun, PipelineError
+from pipeline.evaluate import Evaluation
+from pipeline.report import RunResult
+from pipeline.verify import Verdict
+
+SHOWN_FINDINGS = 5
+GOOD, BAD = "[green]✓[/]", "[red]✗[/]"
+
+
+def run_result(console: Console, result: RunResult) -> None:
+    """The table a person understands at a glance, and where to go from there."""
+    for finding in result.findings[:SHOWN_FINDINGS]:
+        console.print(f"[yellow]data:[/] {escape(finding)}")
+    if (more := len(result.findings) - SHOWN_FINDINGS) > 0:
+        console.print(f"[yellow]data:[/] and {more} more, all in the report")
+    table = _table(
+        f"{result.data}: {result.labels} intents, {result.rows['test']} test texts",
+        ("", "model"),
+        ("size", "accuracy", "agrees", "OOS found", "host p50"),
+        ("computed by",),
+    )
+    for name, model in (("teacher", result.teacher), ("student", result.student)):
+        cells = (_size(model.size_bytes), *_figures(model.evaluation))
+        table.add_row("", f"{name}, float", cells[0], cells[1], "", cells[2], "", "PyTorch")
+    for name, verdict in result.verdicts.items():
+        table.add_row(*_verdict_row(name, verdict, result.latency[name]))
+    console.print(table)
+    console.print(
+        "[dim]agrees: same label as the float student · OOS found: out-of-scope texts recognised "
+        "as such · host p50: CPU time of one inference on this machine, not on a phone[/]"
+    )
+    for failure in result.failures:
+        console.print(f"{BAD} {escape(failure)}")
+    for verdict in result.verdicts.values():
+        if isinstance(verdict, NotRun):
+            console.print(f"[yellow]not run:[/] {escape(verdict.reason)}")
+    if not isinstance(result.bundle, NotRun):
+        console.print(f"bundle   {escape(str(result.bundle))}")
+    console.print(f"report   {escape(str(result.report))}")
+    if not isinstance(result.bundle, NotRun):
+        console.print(f"next     [bold]pocketbert chat {escape(str(result.bundle))}[/]")
+
+
+def verified(
+    console: Console, bundle: Bundle, outcomes: Mapping[str, Audit | PipelineError]
+) -> None:
+    """Digests and golden cases, a line an artefact."""
+    console.print(f"{GOOD} {len(bundle.manifest['files'])} files have the digests that were sealed")
+    for name, outcome in outcomes.items():
+        if isinstance(outcome, Audit):
+            engine = escape(outcome.engine)
+            cases = f"{outcome.golden_cases} golden cases reproduced"
+            console.print(f"{GOOD} {name}: {cases} by {engine}")
+        else:
+            console.print(f"{BAD} {escape(str(outcome))}")
+
+
+def evaluated(console: Console, outcomes: Mapping[str, Audit | PipelineError]) -> None:
+    """Figures on labelled text, a row an artefact."""
+    table = _table(
+        "",
+        ("artefact",),
+        ("texts", "accuracy", "macro F1", "agrees", "AUROC", "OOS found"),
+        ("computed by",),
+    )
+    notes = set[str]()
+    for name, outcome in outcomes.items():
+        if isinstance(outcome, Audit) and isinstance(outcome.evaluation, Evaluation):
+            row, reasons = _audit_row(outcome, outcome.evaluation)
+            table.add_row(name, *row)
+            notes |= reasons
+        else:
+            notes.add(str(outcome))
+    console.print(table)
+    for note in sorted(notes):
+        console.print(f"[yellow]not run:[/] {escape(note)}")
+
+
+def findings(console: Console, found: Sequence[Finding]) -> None:
+    """What the machine can do, and how to mend what it cannot."""
+    table = _table("", ("", "ability", "detail", "remedy"), (), ())
+    for finding in found:
+        mark = GOOD if finding.present else BAD
+        table.add_row(mark, finding.ability, escape(finding.detail), escape(finding.remedy))
+    console.print(table)
+
+
+def chat_opening(console: Console, bundle: Bundle, runtime: str) -> None:
+    """What answers, and what can be typed besides texts."""
+    console.print(
+        f"[dim]{escape(bundle.name)}: {len(bundle.labels)} intents, answered by {runtime} on this "
+        "host. /help, /stats, /quit[/]"
+    )
+
+
+def chat_help(console: Console, bundle: Bundle) -> None:
+    """The intents."""
+    console.print("[dim]I know: " + escape(", ".join(bundle.labels)) + "[/]")
+
+
+def chat_answer(console: Console, answer: Answer) -> None:
+    """One reply, with its intent, confidence and cost."""
+    what = answer.intent or f"not understood, nearest {answer.nearest}"
+    console.print(escape(answer.reply))
+    console.print(
+        f"[dim]  {escape(what)} · {answer.confidence:.0%} · tokenise {answer.tokenize_ms:.2f} ms "
+        f"· infer {answer.inference_ms:.2f} ms[/]"
+    )
+
+
+def chat_stats(console: Console, answers: Sequence[Answer]) -> None:
+    """Percentiles over this chat."""
+    if not answers:
+        console.print("[dim]Nothing was asked yet.[/]")
+        return
+    table = _table("", ("host, wall time",), ("p50", "p90", "p99", "min", "n"), ())
+    for name, values in (
+        ("tokenise", [answer.tokenize_ms for answer in answers]),
+        ("infer", [answer.inference_ms for answer in answers]),
+    ):
+        latency = summarize(values)
+        row = (latency.p50, latency.p90, latency.p99, latency.min)
+        table.add_row(name, *(f"{value:.2f} ms" for value in row), str(latency.n))
+    console.print(table)
+
+
+def _table(title: str, left: Sequence[str], right: Sequence[str], after: Sequence[str]) -> Table:
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    for columns, justify in ((left, "left"), (right, "right"), (after, "left")):
+        for name in columns:
+            table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    return table
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.2f} MB"
+
+
+def _figures(evaluation: Evaluation) -> tuple[str, str]:
+    outside = evaluation.out_of_scope
+    found = "not run" if isinstance(outside, NotRun) else f"{outside.recall:.1%}"
+    return f"{evaluation.accuracy:.1%}", found
+
+
+def _verdict_row(
+    name: str, verdict: Verdict | NotRun, latency: LatencyRecord | NotRun
+) -> tuple[str, ...]:
+    if isinstance(verdict, NotRun):
+        return ("", name, *["not run"] * 5, "")
+    accuracy, found = _figures(verdict.evaluation)
+    time = "not run" if isinstance(latency, NotRun) else f"{latency.inference.p50:.2f} ms"
+    mark = BAD if verdict.failures else GOOD
+    agreed = f"{verdict.agreement:.1%}"
+    return (mark, name, _size(verdict.size_bytes), accuracy, agreed, found, time, verdict.engine)
+
+
+def _audit_row(audit: Audit, evaluation: Evaluation) -> tuple[list[str], set[str]]:
+    """Cells, and the reasons of what was not run."""
+    outside, agreed = evaluation.out_of_scope, audit.agreement
+    reasons = {value.reason for value in (outside, agreed) if isinstance(value, NotRun)}
+    cells = [
+        str(evaluation.texts),
+        f"{evaluation.accuracy:.1%}",
+        f"{evaluation.macro_f1:.1%}",
+        "not run" if isinstance(agreed, NotRun) else f"{agreed:.1%}",
+        "not run" if isinstance(outside, NotRun) else f"{outside.auroc:.3f}",
+        "not run" if isinstance(outside, NotRun) else f"{outside.recall:.1%}",
+        audit.engine,
+    ]
+    return cells, reasons

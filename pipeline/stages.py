@@ -1,0 +1,195 @@
+"""Every stage of a run, wrapped in the cache: what decides its outcome, and where it puts it.
+
+Stages hand each other folders, so a run that was killed goes on where it stopped. What a stage
+computes is in the room it calls.
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+from safetensors.numpy import load_file, save_file
+
+from pipeline.bench.host import measure
+from pipeline.bench.record import LatencyRecord
+from pipeline.bundle import golden_texts
+from pipeline.cache import Cache
+from pipeline.config import RunConfig
+from pipeline.data import Corpus
+from pipeline.distill import distill
+from pipeline.errors import NotRun, TargetUnavailable
+from pipeline.files import tree_bytes, write_json
+from pipeline.inference import Logits
+from pipeline.progress import Track
+from pipeline.student import Student, load_student
+from pipeline.targets import get_target
+from pipeline.targets.base import Artifact
+from pipeline.teacher import Teacher, fit_teacher, load_teacher, locate
+from pipeline.verify import PartLogits, Verdict, judge, run_parts, run_texts
+
+NO_CORE_ML_TIME = "Core ML runs on Apple's systems only; an evaluator's time says nothing"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every stage of one run is given."""
+
+    config: RunConfig
+    corpus: Corpus
+    cache: Cache
+    track: Track
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Logits of the two float models on what the gates look at."""
+
+    teacher: PartLogits
+    student: PartLogits
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """One artefact, what it was measured to do, and its logits on the golden texts."""
+
+    artifact: Artifact
+    verdict: Verdict
+    golden: Logits
+
+
+def fit(job: Job) -> Path:
+    """Folder of the fitted teacher."""
+    config, length = job.config, job.config.student.max_length
+    inputs = {
+        "corpus": job.corpus.digest,
+        "teacher": config.teacher,
+        "source": locate(config.teacher.source),
+        "max_length": length,
+        "seed": config.seed,
+    }
+
+    def make(folder: Path) -> None:
+        fit_teacher(config.teacher, job.corpus, length, config.seed, job.track).save(folder)
+
+    return job.cache.folder("teacher", inputs, make)
+
+
+def train(job: Job, teacher: Path) -> Path:
+    """Folder of the distilled student."""
+    config = job.config
+    inputs = {
+        "corpus": job.corpus.digest,
+        "teacher": teacher,
+        "student": config.student,
+        "distill": config.distill,
+        "seed": config.seed,
+    }
+
+    def make(folder: Path) -> None:
+        loaded = load_teacher(teacher, config.student.max_length)
+        student = distill(
+            loaded, job.corpus, config.student, config.distill, config.seed, job.track
+        )
+        student.save(folder)
+
+    return job.cache.folder("student", inputs, make)
+
+
+def refer(job: Job, teacher: Path, student: Path) -> Reference:
+    """Logits of teacher and student in float, which every artefact is compared with."""
+    inputs = {"corpus": job.corpus.digest, "teacher": teacher, "student": student}
+
+    def make(folder: Path) -> None:
+        loaded: dict[str, Teacher | Student] = {
+            "teacher": load_teacher(teacher, job.config.student.max_length),
+            "student": load_student(student),
+        }
+        for name, model in loaded.items():
+            logits = _part_logits(model, job, f"{name.capitalize()} reads the test")
+            save_file(vars(logits), folder / f"{name}.safetensors")
+
+    folder = job.cache.folder("reference", inputs, make)
+    return Reference(
+        **{
+            name: PartLogits(**load_file(folder / f"{name}.safetensors"))
+            for name in ("teacher", "student")
+        }
+    )
+
+
+def lower(job: Job, name: str, student: Path) -> Artifact | NotRun:
+    """The artefact of the target `name`, or why this host cannot make it."""
+
+    def make(folder: Path) -> None:
+        for _ in job.track((name,), f"Lower to {name}"):
+            artifact = get_target(name).lower(load_student(student), folder)
+        write_json(folder / "artifact.json", {**asdict(artifact), "path": artifact.path.name})
+
+    try:
+        folder = job.cache.folder(f"artifacts/{name}", {"student": student}, make)
+    except TargetUnavailable as error:
+        return NotRun(str(error))
+    described = json.loads((folder / "artifact.json").read_text(encoding="utf-8"))
+    artifact = TypeAdapter(Artifact).validate_python(described)
+    return replace(artifact, path=folder / artifact.path)
+
+
+def verify(job: Job, artifact: Artifact, student: Path, reference: Reference) -> Lowered:
+    """Run the artefact, read back from disk, on everything that the gates look at."""
+    name = artifact.target
+    inputs = {
+        "corpus": job.corpus.digest,
+        "artifact": artifact.path.parent,
+        "student": student,
+        "gates": job.config.gates,
+    }
+
+    def make(folder: Path) -> None:
+        loaded = load_student(student)
+        runner, vocabulary = get_target(name).load(artifact), loaded.vocabulary
+        what = f"Verify {name}"
+        verdict = judge(
+            name,
+            runner.engine,
+            tree_bytes(artifact.path),
+            loaded.model.num_parameters(),
+            run_parts(runner, vocabulary, job.corpus, job.track, what),
+            reference.student,
+            job.corpus,
+            job.config.gates,
+        )
+        golden = run_texts(runner, vocabulary, golden_texts(job.corpus.test.texts), job.track, what)
+        write_json(folder / "verdict.json", asdict(verdict))
+        save_file({"golden": golden}, folder / "golden.safetensors")
+
+    folder = job.cache.folder(f"verified/{name}", inputs, make)
+    verdict = TypeAdapter(Verdict).validate_json((folder / "verdict.json").read_bytes())
+    return Lowered(artifact, verdict, load_file(folder / "golden.safetensors")["golden"])
+
+
+def bench(job: Job, artifact: Artifact, student: Path) -> LatencyRecord | NotRun:
+    """What the artefact costs on this host, where its real runtime is at hand."""
+    name = artifact.target
+    if name == "coreml":
+        return NotRun(NO_CORE_ML_TIME)
+
+    def make(folder: Path) -> None:
+        target, vocabulary = get_target(name), load_student(student).vocabulary
+        for _ in job.track((name,), f"Time {name}"):
+            record = measure(lambda: target.load(artifact), vocabulary, job.corpus.test.texts)
+        write_json(folder / "latency.json", asdict(record))
+
+    inputs = {"corpus": job.corpus.digest, "artifact": artifact.path.parent}
+    folder = job.cache.folder(f"benched/{name}", inputs, make)
+    return TypeAdapter(LatencyRecord).validate_json((folder / "latency.json").read_bytes())
+
+
+def _part_logits(model: Teacher | Student, job: Job, what: str) -> PartLogits:
+    outside = job.corpus.test.out_of_scope
+    return PartLogits(
+        model.logits(job.corpus.validation.texts, job.track, what),
+        model.logits(job.corpus.test.texts, job.track, what),
+        model.logits(outside, job.track, what) if outside else np.empty((0, 0), np.float32),
+    )

@@ -1,0 +1,192 @@
+"""The student: a small BERT classifier, cut out of the teacher. It knows nothing of training.
+
+It is a stock `BertForSequenceClassification` over its [CLS] row: `from_pretrained` opens it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+from transformers.models.bert.modeling_bert import BertLayer
+
+from pipeline.config import StudentSpec
+from pipeline.errors import ModelError
+from pipeline.inference import Logits, batch_tensors, run_batched
+from pipeline.progress import Track, silent
+from pipeline.teacher import Teacher
+from pipeline.vocabulary import PAD, Vocabulary, prune, read_vocabulary
+
+POOLER_GAIN = 0.5  # keeps the pooler's tanh near its linear part at the start
+SAMPLE = 256  # training texts on which hidden dimensions are ranked
+
+
+@dataclass(frozen=True)
+class Student:
+    """A BERT classifier with its vocabulary; `labels[i]` names output i."""
+
+    model: BertForSequenceClassification
+    vocabulary: Vocabulary
+    labels: tuple[str, ...]
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Logits (batch, labels)."""
+        logits: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        return logits
+
+    def logits(self, texts: Sequence[str], track: Track = silent, what: str = "") -> Logits:
+        """Logits (texts, labels) float32, in the order of `texts`."""
+        return run_batched(self.forward, self.vocabulary, texts, track, what)
+
+    def save(self, folder: Path) -> None:
+        """Write a Hugging Face folder that stock `from_pretrained` opens: model and tokenizer."""
+        self.model.save_pretrained(folder)
+        self.vocabulary.save(folder)
+        tokenizer = BertTokenizerFast(
+            tokenizer_object=self.vocabulary.tokenizer,
+            do_lower_case=self.vocabulary.lowercase,
+            model_max_length=self.vocabulary.max_length,
+        )
+        tokenizer.save_pretrained(folder)
+
+
+def load_student(folder: Path) -> Student:
+    """Open what `Student.save` wrote.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    try:
+        model = BertForSequenceClassification.from_pretrained(folder, use_safetensors=True).eval()
+        labels = tuple(model.config.id2label[i] for i in range(model.config.num_labels))
+        lowercase = BertTokenizerFast.from_pretrained(folder).do_lower_case
+    except Exception as error:  # transformers, safetensors and torch each raise their own
+        raise ModelError(f"{folder}: not a readable student ({error}). Run again.") from error
+    vocabulary = read_vocabulary(
+        folder / "vocab.txt",
+        lowercase=lowercase,
+        max_length=model.config.max_position_embeddings,
+    )
+    return Student(model, vocabulary, labels)
+
+
+def cut_student(teacher: Teacher, texts: Sequence[str], spec: StudentSpec) -> Student:
+    """Cut the student `spec` describes out of `teacher`.
+
+    Kept are the hidden dimensions of highest variance on `texts`, the strongest heads and
+    feed-forward units of evenly spread layers, and the head. It beat random and SVD-compressed
+    starts by more than any loss did.
+
+    Raises:
+        ModelError: the teacher is too small for `spec`.
+    """
+    source = teacher.encoder.config
+    head_size = source.hidden_size // source.num_attention_heads
+    _check_fits(spec, source, head_size)
+    vocabulary = prune(teacher.vocabulary, texts, spec.vocabulary)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=spec.hidden,
+        num_hidden_layers=spec.layers,
+        num_attention_heads=spec.hidden // head_size,
+        intermediate_size=min(4 * spec.hidden, source.intermediate_size),
+        max_position_embeddings=spec.max_length,
+        type_vocab_size=source.type_vocab_size,
+        layer_norm_eps=source.layer_norm_eps,
+        pad_token_id=vocabulary.pieces.index(PAD),
+        id2label=dict(enumerate(teacher.labels)),
+        label2id={label: i for i, label in enumerate(teacher.labels)},
+    )
+    model = BertForSequenceClassification(config).eval()
+    with torch.no_grad():
+        _copy_weights(teacher, model, vocabulary, _dimensions(teacher, texts, spec.hidden))
+    return Student(model, vocabulary, teacher.labels)
+
+
+def _check_fits(spec: StudentSpec, source: BertConfig, head_size: int) -> None:
+    for name, value, limit in (
+        ("layers", spec.layers, source.num_hidden_layers),
+        ("hidden", spec.hidden, source.hidden_size),
+    ):
+        if value > limit:
+            raise ModelError(
+                f"student.{name} is {value}, and the teacher has {limit}. "
+                f"Choose at most {limit}, or a larger teacher."
+            )
+    if spec.hidden % head_size:
+        raise ModelError(
+            f"student.hidden is {spec.hidden}, not a multiple of the teacher's head size "
+            f"{head_size}. Choose {spec.hidden // head_size * head_size or head_size}."
+        )
+
+
+def _dimensions(teacher: Teacher, texts: Sequence[str], count: int) -> Tensor:
+    """Indices of the `count` hidden dimensions that vary most over `texts`, ascending."""
+    spread = max(1, len(texts) // SAMPLE)
+    inputs = batch_tensors(teacher.vocabulary, texts[::spread][:SAMPLE])
+    hidden = teacher.encoder(*inputs).last_hidden_state
+    return _top(hidden[inputs[1].bool()].var(0), count)
+
+
+def _top(strength: Tensor, count: int) -> Tensor:
+    return strength.topk(count).indices.sort().values
+
+
+def _copy_weights(
+    teacher: Teacher, model: BertForSequenceClassification, vocabulary: Vocabulary, dims: Tensor
+) -> None:
+    old, new = teacher.encoder, model.bert
+    rows = {piece: i for i, piece in enumerate(teacher.vocabulary.pieces)}
+    kept = torch.tensor([rows[piece] for piece in vocabulary.pieces])
+    for name, index in (
+        ("word_embeddings", kept),
+        ("position_embeddings", torch.arange(model.config.max_position_embeddings)),
+        ("token_type_embeddings", torch.arange(model.config.type_vocab_size)),
+    ):
+        table = getattr(old.embeddings, name).weight
+        getattr(new.embeddings, name).weight.copy_(table[index][:, dims])
+    _copy_norm(old.embeddings.LayerNorm, new.embeddings.LayerNorm, dims)
+    layers = _spread(old.encoder.layer, len(new.encoder.layer))
+    for layer, target in zip(layers, new.encoder.layer, strict=True):
+        _copy_layer(layer, target, dims)
+    # The pooler starts as the (scaled) identity, so that the teacher's head fits behind it.
+    new.pooler.dense.weight.copy_(POOLER_GAIN * torch.eye(len(dims)))
+    new.pooler.dense.bias.zero_()
+    model.classifier.weight.copy_(teacher.head.weight[:, dims] / POOLER_GAIN)
+    model.classifier.bias.copy_(teacher.head.bias)
+
+
+def _spread(layers: nn.ModuleList, count: int) -> list[BertLayer]:
+    """`count` of `layers`, the first and the last among them: [0, 5] of 6, [0, 2, 5] of 6."""
+    last = len(layers) - 1
+    return [layers[last if count == 1 else i * last // (count - 1)] for i in range(count)]
+
+
+def _copy_norm(old: nn.LayerNorm, new: nn.LayerNorm, dims: Tensor) -> None:
+    new.weight.copy_(old.weight[dims])
+    new.bias.copy_(old.bias[dims])
+
+
+def _copy_linear(old: nn.Linear, new: nn.Linear, rows: Tensor, columns: Tensor) -> None:
+    new.weight.copy_(old.weight[rows][:, columns])
+    new.bias.copy_(old.bias[rows])
+
+
+def _copy_layer(old: BertLayer, new: BertLayer, dims: Tensor) -> None:
+    attention, output = old.attention.self, old.attention.output.dense
+    size, heads = attention.attention_head_size, new.attention.self.num_attention_heads
+    strength = attention.value.weight.norm(dim=1) * output.weight.norm(dim=0)
+    chosen = _top(strength.view(-1, size).norm(dim=1), heads)
+    units = (chosen[:, None] * size + torch.arange(size)).flatten()
+    for name in ("query", "key", "value"):
+        _copy_linear(getattr(attention, name), getattr(new.attention.self, name), units, dims)
+    _copy_linear(output, new.attention.output.dense, dims, units)
+    _copy_norm(old.attention.output.LayerNorm, new.attention.output.LayerNorm, dims)
+    expand, contract = old.intermediate.dense, old.output.dense
+    strength = expand.weight.norm(dim=1) * contract.weight.norm(dim=0)
+    inner = _top(strength, new.intermediate.dense.out_features)
+    _copy_linear(expand, new.intermediate.dense, inner, dims)
+    _copy_linear(contract, new.output.dense, dims, inner)
+    _copy_norm(old.output.LayerNorm, new.output.LayerNorm, dims)

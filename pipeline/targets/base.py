@@ -1,0 +1,105 @@
+"""What every format offers: lower a student to a file, load the file to run it.
+
+It implements no format. The one piece of running code here is what all runtimes share: ids are
+checked, and each text gets the shortest length that the artefact takes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from pipeline.inference import Logits
+from pipeline.student import Student
+from pipeline.vocabulary import Ids, check_ids
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One lowered model on disk, and how it is to be called."""
+
+    target: str
+    path: Path  # a file, or the folder of an .mlpackage
+    inputs: tuple[str, ...]  # names: token ids, attention mask, and segment ids where there are any
+    dtype: str  # of every input
+    lengths: tuple[int, ...]  # tokens; lowest and highest where `dynamic`, else all that it takes
+    dynamic: bool
+    vocabulary: int  # ids from 0 to this, exclusive
+    quantization: str
+    min_runtime: str
+
+    def length_for(self, tokens: int) -> int:
+        """The shortest sequence length that holds `tokens`."""
+        if self.dynamic:
+            return max(tokens, self.lengths[0])
+        return next(length for length in self.lengths if length >= tokens)
+
+
+class Runner(Protocol):
+    """A loaded artefact."""
+
+    engine: str  # what computes the logits; printed wherever its figures are
+
+    def logits(self, input_ids: Ids, attention_mask: Ids) -> Logits:
+        """Logits (batch, labels) for ids and mask, both (batch, sequence), padded on the right."""
+
+
+class Target(Protocol):
+    """One format."""
+
+    name: str
+    suffix: str
+
+    def lower(self, student: Student, out: Path) -> Artifact:
+        """Quantize and lower `student` to a file named after the target in the folder `out`.
+
+        Raises:
+            TargetUnavailable: the toolchain is not installed.
+        """
+
+    def load(self, artifact: Artifact) -> Runner:
+        """Load an artefact whose digest has been checked.
+
+        Raises:
+            TargetUnavailable: this host lacks the runtime.
+            BundleError: the runtime refuses the file.
+        """
+
+
+class RowRunner:
+    """A `Runner` over a runtime that takes one text at a time."""
+
+    def __init__(
+        self, artifact: Artifact, engine: str, execute: Callable[[Ids, Ids], Logits]
+    ) -> None:
+        """`execute` maps ids and mask, both (1, length), to logits (1, labels)."""
+        self.engine = engine
+        self._artifact = artifact
+        self._execute = execute
+
+    def logits(self, input_ids: Ids, attention_mask: Ids) -> Logits:
+        """Logits (batch, labels) float32.
+
+        Raises:
+            InputError: an id, a mask value or a length that the artefact does not take.
+        """
+        artifact = self._artifact
+        check_ids(
+            input_ids,
+            attention_mask,
+            vocabulary=artifact.vocabulary,
+            max_length=artifact.lengths[-1],
+        )
+        return np.concatenate(
+            [self._row(ids, mask) for ids, mask in zip(input_ids, attention_mask, strict=True)]
+        ).astype(np.float32)
+
+    def _row(self, ids: Ids, mask: Ids) -> Logits:
+        used = int(np.flatnonzero(mask).max(initial=0)) + 1
+        length = self._artifact.length_for(used)
+        padding = (0, max(0, length - len(ids)))  # id 0 is [PAD], masked out
+        row_ids, row_mask = np.pad(ids, padding)[:length], np.pad(mask, padding)[:length]
+        dtype = self._artifact.dtype
+        return self._execute(row_ids[None].astype(dtype), row_mask[None].astype(dtype))

@@ -1,0 +1,166 @@
+"""ExecuTorch: int8 linears and embedding, XNNPACK delegate, dynamic sequence length, one `.pte`.
+
+Calls after the ExecuTorch and torchao documentation (XNNPACK backend, `quantize_`).
+"""
+
+import ctypes
+from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from pipeline.errors import BundleError, TargetUnavailable
+from pipeline.graph import LeanBert
+from pipeline.inference import Logits
+from pipeline.student import Student
+from pipeline.targets.base import Artifact, RowRunner
+from pipeline.vocabulary import Ids
+
+SHORTEST = 2  # [CLS] and [SEP]; torch.export specialises a dimension of 1
+
+
+class ExecuTorch:
+    """8-bit dynamic activations and per-channel 8-bit weights in linears, 8-bit embedding rows."""
+
+    name = "executorch"
+    suffix = ".pte"
+
+    def lower(self, student: Student, out: Path) -> Artifact:
+        """Write `executorch.pte`; byte-identical for the same student."""
+        longest = student.vocabulary.max_length
+        graph = LeanBert(student.model, longest)
+        path = out / f"{self.name}{self.suffix}"
+        path.write_bytes(_lower(_quantize(graph), longest))
+        return Artifact(
+            target=self.name,
+            path=path,
+            inputs=("input_ids", "attention_mask"),
+            dtype="int64",
+            lengths=(SHORTEST, longest),
+            dynamic=True,
+            vocabulary=len(student.vocabulary),
+            quantization="int8 weights per channel, int8 dynamic activations, int8 embedding",
+            min_runtime=f"executorch {version('executorch')}",
+        )
+
+    def load(self, artifact: Artifact) -> RowRunner:
+        """Load into the ExecuTorch runtime of this process."""
+        try:
+            import executorch.kernels.quantized  # noqa: F401  its kernels are needed at run time too
+            from executorch.runtime import Runtime, Verification
+        except ImportError as error:
+            raise TargetUnavailable(f"executorch: no runtime here ({error}).") from error
+        _use_one_thread()
+        try:
+            # Minimal verification, the C++ default, lets a corrupt header kill the process.
+            program = Runtime.get().load_program(
+                artifact.path, verification=Verification.InternalConsistency
+            )
+            method = program.load_method("forward")
+        except RuntimeError as error:
+            raise BundleError(f"{artifact.path}: ExecuTorch refuses the file ({error}).") from error
+
+        def execute(input_ids: Ids, attention_mask: Ids) -> Logits:
+            inputs = [torch.from_numpy(input_ids), torch.from_numpy(attention_mask)]
+            logits: Logits = method.execute(inputs)[0].numpy()
+            return logits
+
+        return RowRunner(artifact, f"ExecuTorch {version('executorch')}", execute)
+
+
+class _PlatformTable(ctypes.Structure):
+    """ExecuTorch's `PalImpl`: the functions through which the runtime reaches its platform."""
+
+    _fields_ = [
+        (name, ctypes.c_void_p)
+        for name in ("init", "abort", "ticks", "ratio", "log", "allocate", "free", "source")
+    ]
+
+
+@cache
+def _use_one_thread() -> None:
+    """Give the runtime one thread: fastest for a small student, and only so are times comparable.
+
+    Must happen before any method is loaded; later it kills the process.
+    """
+    from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
+
+    _start_thread_pool()
+    _unsafe_reset_threadpool(1)
+
+
+def _start_thread_pool() -> None:
+    """Create the runtime's thread pool without the five lines on CPU files that it logs.
+
+    They come from C++ and have no switch. The log function in the platform's table, ExecuTorch's
+    own means to redirect them, does nothing during this one call; errors stay as loud as ever.
+    """
+    spec = find_spec("executorch")
+    assert spec is not None and spec.submodule_search_locations, "imported by the caller"
+    folder = Path(spec.submodule_search_locations[0]) / "lib"
+    try:
+        runtime = ctypes.CDLL(str(next(folder.glob("libexecutorch.*"))))
+        pool = ctypes.CDLL(str(next(folder.glob("libexecutorch_threadpool.*"))))
+        table = runtime._ZN10executorch7runtime12get_pal_implEv
+        start = pool._ZN10executorch9extension10threadpool14get_threadpoolEv
+    except (StopIteration, OSError, AttributeError):
+        return  # another build of the runtime: its lines are printed
+    table.restype, start.restype = ctypes.POINTER(_PlatformTable), ctypes.c_void_p
+    platform = table().contents
+    loud = platform.log
+    # Any C function that takes nothing and does nothing; register_pal would log a line of its own.
+    platform.log = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p).value
+    start()
+    platform.log = loud
+
+
+def _quantize(graph: LeanBert) -> LeanBert:
+    from torchao.quantization import (
+        Int8DynamicActivationIntxWeightConfig,
+        IntxWeightOnlyConfig,
+        quantize_,
+    )
+    from torchao.quantization.granularity import PerAxis
+    from torchao.utils import unwrap_tensor_subclass
+
+    # The default recipes skip the embedding, which is most of a small student.
+    quantize_(
+        graph,
+        IntxWeightOnlyConfig(weight_dtype=torch.int8, granularity=PerAxis(0)),
+        lambda module, _: isinstance(module, nn.Embedding),
+    )
+    quantize_(
+        graph,
+        Int8DynamicActivationIntxWeightConfig(
+            weight_dtype=torch.int8, weight_granularity=PerAxis(0)
+        ),
+    )
+    unwrap_tensor_subclass(graph)
+    return graph
+
+
+def _lower(graph: LeanBert, longest: int) -> bytes:
+    import executorch.kernels.quantized  # noqa: F401  registers the out-variants of int8 ops
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import (
+        EdgeCompileConfig,
+        ExecutorchBackendConfig,
+        to_edge_transform_and_lower,
+    )
+
+    ids = torch.ones(1, longest // 2, dtype=torch.int64)
+    sequence = torch.export.Dim("sequence", min=SHORTEST, max=longest)
+    shapes = ({1: sequence}, {1: sequence})
+    exported = torch.export.export(graph, (ids, ids.clone()), dynamic_shapes=shapes, strict=True)
+    edge = to_edge_transform_and_lower(
+        exported,
+        partitioner=[XnnpackPartitioner()],
+        compile_config=EdgeCompileConfig(_check_ir_validity=False),
+    )
+    # Fuses the int8 embedding: without it the float table would be stored.
+    config = ExecutorchBackendConfig(do_quant_fusion_and_const_prop=True)
+    buffer: bytes = edge.to_executorch(config).buffer
+    return buffer

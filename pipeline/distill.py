@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import get_linear_schedule_with_warmup
 
 from pipeline.config import DistillConfig, StudentSpec
@@ -16,6 +17,7 @@ from pipeline.student import Student, cut_student
 from pipeline.teacher import Teacher
 
 IGNORED = -100  # label index of texts that have none
+AVERAGE_DECAY = 0.99  # of the weights that are kept: less noise than in the last step's
 
 
 def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -91,6 +93,8 @@ def _train(
     batches = _similar_lengths(student, texts, config.batch_size)
     steps = [batch for _ in range(config.epochs) for batch in _shuffled(batches)]
     schedule = get_linear_schedule_with_warmup(optimizer, len(steps) // 20, len(steps))
+    decay = get_ema_multi_avg_fn(AVERAGE_DECAY)  # type: ignore[no-untyped-call]
+    average = AveragedModel(student.model, multi_avg_fn=decay)
     student.model.train()
     for step, (rows, input_ids, attention_mask) in enumerate(track(steps, "Student learns")):
         logits = student.forward(input_ids, attention_mask)
@@ -104,6 +108,8 @@ def _train(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
+        average.update_parameters(student.model)
+    student.model.load_state_dict(average.module.state_dict())
     student.model.eval()
 
 

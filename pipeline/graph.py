@@ -83,7 +83,9 @@ class LeanBert(nn.Module):
         embeddings, heads = copy.bert.embeddings, copy.config.num_attention_heads
         positions = embeddings.position_embeddings.weight[:max_length]
         token_type = embeddings.token_type_embeddings.weight[0]
-        self.words = embeddings.word_embeddings
+        # A plain table: ExecuTorch fuses an int8 embedding only where there is no padding_idx.
+        words = embeddings.word_embeddings.weight.detach()
+        self.words = nn.Embedding(words.shape[0], words.shape[1], _weight=words)
         self.register_buffer("positions", (positions + token_type).detach().clone())
         self.norm = embeddings.LayerNorm
         self.layers = nn.ModuleList(LeanLayer(layer, heads) for layer in copy.bert.encoder.layer)

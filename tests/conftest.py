@@ -1,0 +1,169 @@
+"""Small real parts that many tests share: a data set, a BERT teacher, and one full run."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline.quiet import quiet
+
+quiet()  # before any toolchain is imported
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel
+
+from pipeline.config import StudentSpec
+from pipeline.student import Student
+from pipeline.vocabulary import SPECIAL, Vocabulary
+
+torch.set_num_threads(1)
+
+WORDS = {
+    "lights": "turn on switch off dim the lights lamp bright dark room kitchen",
+    "music": "play some music song album band jazz rock loud tune guitar",
+    "weather": "will it rain today is sunny cold forecast snow umbrella wind",
+}
+OUTSIDE = "tax law stock goalkeeper recipe novel planet vote cheese wallet"
+
+
+def utterances(words: str, count: int, seed: int) -> list[str]:
+    """Distinct texts of three to five of `words`."""
+    generator = torch.Generator().manual_seed(seed)
+    vocabulary, texts = words.split(), dict[str, None]()
+    while len(texts) < count:
+        size = int(torch.randint(3, 6, (1,), generator=generator))
+        order = torch.randperm(len(vocabulary), generator=generator)[:size]
+        texts[" ".join(vocabulary[i] for i in order)] = None
+    return list(texts)
+
+
+@pytest.fixture(scope="session")
+def toy_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A JSONL file of three easy intents and some out-of-scope texts."""
+    file = tmp_path_factory.mktemp("data") / "toy.jsonl"
+    rows = [
+        {"text": text, "intent": intent}
+        for seed, (intent, words) in enumerate(WORDS.items())
+        for text in utterances(words, 60, seed)
+    ]
+    rows += [{"text": text, "intent": "oos"} for text in utterances(OUTSIDE, 30, 9)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
+def toy_vocabulary() -> Vocabulary:
+    """Letters, their continuations, and every word of the toy data."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789?!.,'"
+    words = dict.fromkeys(" ".join([*WORDS.values(), OUTSIDE]).split())
+    pieces = (*SPECIAL, *letters, *(f"##{letter}" for letter in letters))
+    return Vocabulary(tuple(dict.fromkeys((*pieces, *words))), max_length=32)
+
+
+@pytest.fixture(scope="session")
+def toy_bert(tmp_path_factory: pytest.TempPathFactory, toy_vocabulary: Vocabulary) -> Path:
+    """A folder with a BERT of random weights, 3 layers x 64, enough for bags of words."""
+    folder = tmp_path_factory.mktemp("bert")
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(toy_vocabulary),
+        hidden_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=256,
+        max_position_embeddings=64,
+    )
+    perturb(BertModel(config, add_pooling_layer=False)).save_pretrained(folder)
+    toy_vocabulary.save(folder)
+    return folder
+
+
+def perturb(model: torch.nn.Module, scale: float = 0.05) -> torch.nn.Module:
+    """Move every weight: a fresh model's zero biases and unit gains are folded away."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(scale * torch.randn(parameter.shape, generator=generator))
+    return model.eval()
+
+
+@pytest.fixture(scope="session")
+def toy_student(toy_vocabulary: Vocabulary) -> Student:
+    """A perturbed student, 2 layers x 32, with labels of its own."""
+    from transformers import BertForSequenceClassification
+
+    torch.manual_seed(3)
+    config = BertConfig(
+        vocab_size=len(toy_vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=128,
+        max_position_embeddings=toy_vocabulary.max_length,
+        num_labels=len(WORDS),
+        id2label=dict(enumerate(WORDS)),
+        label2id={name: i for i, name in enumerate(WORDS)},
+    )
+    model = perturb(BertForSequenceClassification(config), 0.2)
+    return Student(model, toy_vocabulary, tuple(WORDS))
+
+
+@pytest.fixture(scope="session")
+def toy_config(tmp_path_factory: pytest.TempPathFactory, toy_data: Path, toy_bert: Path) -> Path:
+    """Settings of a run that takes seconds."""
+    file = tmp_path_factory.mktemp("config") / "toy.toml"
+    spec = StudentSpec(layers=1, hidden=32, vocabulary=None, max_length=32)
+    file.write_text(
+        f"""
+targets = ["tflite", "coreml"]
+[data]
+source = {json.dumps(str(toy_data))}
+[teacher]
+source = {json.dumps(str(toy_bert))}
+[student]
+layers = {spec.layers}
+hidden = {spec.hidden}
+max_length = {spec.max_length}
+[distill]
+epochs = 20
+batch_size = 16
+[gates]
+min_retention = 0.9
+""",
+        encoding="utf-8",
+    )
+    return file
+
+
+def pocketbert(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user would."""
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", *arguments],
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=900,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+
+
+@pytest.fixture(scope="session")
+def main_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The main job on the built-in data, once for all tests: its folder and what it printed."""
+    out = tmp_path_factory.mktemp("main") / "build"
+    done = pocketbert("run", "--out", str(out))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def toy_run(tmp_path_factory: pytest.TempPathFactory, toy_config: Path) -> Path:
+    """A run of the toy settings through the command line: its folder."""
+    out = tmp_path_factory.mktemp("toy") / "build"
+    done = pocketbert("run", "--config", str(toy_config), "--out", str(out))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out

@@ -1,0 +1,262 @@
+"""One parity helper for every target, and a test for each way a format silently ruins a model."""
+
+import io
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline import graph
+from pipeline.bundle import open_bundle
+from pipeline.config import DataConfig
+from pipeline.data import load_corpus
+from pipeline.errors import BundleError, InputError
+from pipeline.files import tree_digest
+from pipeline.progress import silent
+from pipeline.student import load_student
+from pipeline.targets import TARGETS, get_target
+from pipeline.verify import run_texts
+
+LIMIT_BYTES = 1_700_000
+
+
+@pytest.fixture(scope="module")
+def bundle(main_run):
+    return open_bundle(main_run[0] / "bundle")
+
+
+@pytest.fixture(scope="module")
+def student(main_run):
+    return load_student(main_run[0] / "student")
+
+
+@pytest.fixture(scope="module")
+def texts():
+    return load_corpus(DataConfig()).test.texts
+
+
+def artifact_of(bundle, name):
+    return bundle.artifacts[name].artifact
+
+
+def runner_of(bundle, name):
+    return get_target(name).load(artifact_of(bundle, name))
+
+
+def agreement_with(student, runner, texts):
+    logits = run_texts(runner, student.vocabulary, texts, silent, "")
+    return (logits.argmax(1) == student.logits(texts).argmax(1)).mean()
+
+
+# --- all of them -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_artefact_agrees_with_the_student_in_its_runtime(bundle, student, texts, name):
+    sample = texts[::4] if name == "coreml" else texts
+    assert agreement_with(student, runner_of(bundle, name), sample) >= 0.99
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_artefact_is_small(bundle, student, name):
+    path = artifact_of(bundle, name).path
+    size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) or path.stat().st_size
+    vocabulary = sum(len(piece.encode()) + 1 for piece in student.vocabulary.pieces)
+    assert size <= LIMIT_BYTES + (vocabulary if name == "tflite-task" else 0)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_padding_changes_nothing(bundle, student, name):
+    runner = runner_of(bundle, name)
+    short, long = (student.vocabulary.encode(["wake me at 7"], n) for n in (None, 64))
+    logits = [runner.logits(e.input_ids, e.attention_mask) for e in (short, long)]
+    assert np.array_equal(*logits)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_length_is_answered(bundle, student, name):
+    runner = runner_of(bundle, name)
+    lengths = (2, 3, 15, 16, 17, 32, 33, 63, 64)
+    for length in lengths:
+        texts = ["go " * (length - 2)]
+        encoded = student.vocabulary.encode(texts)
+        assert encoded.input_ids.shape == (1, length)
+        difference = runner.logits(encoded.input_ids, encoded.attention_mask) - student.logits(
+            texts
+        )
+        assert np.abs(logits - student.logits(texts)).max() < 1.0
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_id_out_of_range_is_refused_before_the_runtime_sees_it(bundle, name):
+    runner, size = runner_of(bundle, name), artifact_of(bundle, name).vocabulary
+    for bad in (-1, size, 2**40):
+        with pytest.raises(InputError, match=f"holds {bad}"):
+            runner.logits(np.array([[2, bad, 3]]), np.ones((1, 3), np.int64))
+
+
+@pytest.mark.parametrize("name", ["executorch", "tflite", "tflite-task"])
+@pytest.mark.parametrize("damage", ["truncated", "empty", "garbage"])
+def test_damaged_file_is_an_error_not_a_crash(bundle, tmp_path, name, damage):
+    artifact = artifact_of(bundle, name)
+    content = artifact.path.read_bytes()
+    file = tmp_path / artifact.path.name
+    file.write_bytes(
+        {"truncated": content[: len(content) // 2], "empty": b"", "garbage": b"x" * 999}[damage]
+    )
+    with pytest.raises(BundleError, match="refuses the file"):
+        get_target(name).load(replace(artifact, path=file))
+
+
+def test_lowering_again_in_another_process_gives_the_same_bytes(main_run, bundle, tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from pipeline.quiet import quiet; quiet()\n"
+        "from pipeline.student import load_student; from pipeline.targets import get_target\n"
+        "for name in sys.argv[3:]:\n"
+        "    get_target(name).lower(load_student(Path(sys.argv[1])), Path(sys.argv[2]))\n"
+    )
+    student = str(main_run[0] / "student")
+    subprocess.run([sys.executable, "-c", script, student, str(tmp_path), *TARGETS], check=True)
+    for name in TARGETS:
+        path = artifact_of(bundle, name).path
+        again = tmp_path / path.name
+        assert (
+            tree_digest(again) == tree_digest(path)
+            if path.is_dir()
+            else (again.read_bytes() == path.read_bytes())
+        )
+
+
+# --- ExecuTorch ------------------------------------------------------------------------------
+
+
+def test_pte_holds_the_embedding_in_int8(bundle, student):
+    table = student.model.bert.embeddings.word_embeddings.weight
+    float_bytes = table.numel() * 4
+    assert artifact_of(bundle, "executorch").path.stat().st_size < float_bytes
+
+
+# --- TFLite ----------------------------------------------------------------------------------
+
+
+def flatbuffer_of(bundle, name):
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = artifact_of(bundle, name).path.read_bytes()
+    return schema, schema.ModelT.InitFromPackedBuf(content, 0)
+
+
+@pytest.mark.parametrize("name", ["tflite", "tflite-task"])
+def test_weights_are_int8_per_channel_and_inside_the_flatbuffer(bundle, student, name):
+    schema, model = flatbuffer_of(bundle, name)
+    assert all(buffer.offset == 0 for buffer in model.buffers)
+    tensors = [t for g in model.subgraphs for t in g.tensors if len(t.shape) == 2]
+    rows = len(student.vocabulary)
+    (table,) = {t.buffer: t for t in tensors if t.shape[0] == rows}.values()
+    assert table.type == schema.TensorType.INT8
+    assert len(table.quantization.scale) == rows
+    assert len(model.buffers[table.buffer].data) == rows * student.model.config.hidden_size
+
+
+def test_dynamic_int8_carries_versions_that_old_runtimes_refuse(bundle):
+    schema, model = flatbuffer_of(bundle, "tflite")
+    versions = {code.builtinCode: code.version for code in model.operatorCodes}
+    assert versions[schema.BuiltinOperator.FULLY_CONNECTED] == 12
+    assert versions[schema.BuiltinOperator.EMBEDDING_LOOKUP] == 4
+
+
+def test_metadata_writer_that_drops_buffers_is_caught(monkeypatch, student, toy_student):
+    # Planted: the quantizer's own layout, whose outside buffers tflite-support drops silently.
+    from pipeline.targets import litert, tflite_task
+
+    module = tflite_task._WithSegments(litert.lean(student))
+    inputs = litert.sample_inputs(tflite_task.INPUTS, 64)
+    quantized = litert.quantize(
+        litert.convert({"serving_default": (module, inputs)}), "weight_only_wi8_afp32"
+    )
+    with pytest.raises(AssertionError, match="dropped buffers"):
+        tflite_task._with_metadata(quantized, student)
+
+
+@pytest.fixture(scope="module")
+def task_library():
+    from pipeline.targets.tflite_task import import_tflite_support
+
+    import_tflite_support()
+    from tflite_support.task import text
+
+    return text.BertNLClassifier.create_from_file
+
+
+def test_task_library_agrees_on_plain_text(bundle, student, texts, task_library):
+    plain = tuple(text for text in texts if text.isascii())
+    classifier = task_library(str(artifact_of(bundle, "tflite-task").path))
+    theirs = []
+    for text in plain:
+        categories = classifier.classify(text).classifications[0].categories
+        theirs.append(max(categories, key=lambda c: c.score).category_name)
+    ours = [student.labels[i] for i in student.logits(plain).argmax(1)]
+    same = sum(a == b for a, b in zip(ours, theirs, strict=True)) / len(plain)
+    assert len(plain) > 500
+    assert same >= 0.98
+
+
+def test_task_library_refuses_the_file_it_would_answer_wrongly(bundle, task_library):
+    with pytest.raises((RuntimeError, ValueError)):
+        task_library(str(artifact_of(bundle, "tflite").path))
+
+
+def test_metadata_is_dated_the_same_in_every_file(bundle):
+    with zipfile.ZipFile(
+        io.BytesIO(artifact_of(bundle, "tflite-task").path.read_bytes())
+    ) as archive:
+        assert {entry.date_time[0] for entry in archive.infolist()} == {1980}
+        assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
+        assert "vocab.txt" in archive.namelist()
+
+
+# --- Core ML ---------------------------------------------------------------------------------
+
+
+def operations_of(bundle):
+    from coremltools.proto import Model_pb2
+
+    file = artifact_of(bundle, "coreml").path / "Data/com.apple.CoreML/model.mlmodel"
+    function = Model_pb2.Model.FromString(file.read_bytes()).mlProgram.functions["main"]
+    return Counter(op.type for op in function.block_specializations[function.opset].operations)
+
+
+def test_every_linear_and_the_embedding_are_int8_in_the_package(bundle):
+    counts = operations_of(bundle)
+    # 2 layers of 6 linears, pooler and classifier, embedding; the position table is large, too.
+    assert counts["linear"] == 14
+    assert counts["constexpr_affine_dequantize"] >= counts["linear"] + 1
+
+
+def test_package_can_be_read_by_an_apps_build(bundle):
+    for file in artifact_of(bundle, "coreml").path.rglob("*"):
+        assert file.stat().st_mode & 0o044 == 0o044
+
+
+@pytest.mark.parametrize("part", ["weights/weight.bin", "model.mlmodel"])
+def test_truncated_package_is_refused(bundle, tmp_path, part):
+    artifact = artifact_of(bundle, "coreml")
+    copy = tmp_path / artifact.path.name
+    shutil.copytree(artifact.path, copy)
+    file = copy / "Data/com.apple.CoreML" / part
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(BundleError, match="not a readable Core ML package"):
+        get_target("coreml").load(replace(artifact, path=copy))
+
+
+def test_infinite_mask_makes_nan_in_fp16_and_is_seen(monkeypatch, toy_student, tmp_path):
+    monkeypatch.setattr(graph, "MASKED", float("-inf"))
+    artifact = get_target("coreml").lower(toy_student, tmp_path)
+    encoded = toy_student.vocabulary.encode(["turn on the lights"])
+    logits = get_target("coreml").load(artifact).logits(encoded.input_ids, encoded.attention_mask)
+    assert np.isnan(logits).any()

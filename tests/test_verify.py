@@ -1,0 +1,130 @@
+"""Every gate must catch the fault that it is there for."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.config import DataConfig, Gates
+from pipeline.data import load_corpus
+from pipeline.errors import NotRun
+from pipeline.evaluate import Evaluation
+from pipeline.files import tree_bytes
+from pipeline.student import Student, load_student
+from pipeline.targets import get_target
+from pipeline.targets.base import RowRunner
+from pipeline.verify import PartLogits, judge, judge_student, run_parts
+
+
+@pytest.fixture(scope="module")
+def corpus(toy_data):
+    return load_corpus(DataConfig(source=str(toy_data)))
+
+
+@pytest.fixture(scope="module")
+def student(toy_run):
+    return load_student(toy_run / "student")
+
+
+@pytest.fixture(scope="module")
+def reference(student, corpus):
+    parts = (corpus.validation.texts, corpus.test.texts, corpus.test.out_of_scope)
+    return PartLogits(*(student.logits(part) for part in parts))
+
+
+@pytest.fixture(scope="module")
+def judged(student, corpus, reference, tmp_path_factory):
+    """Lower a student for real, run the file, and judge it against the true student."""
+
+    def run(made: Student, vocabulary=student.vocabulary, size=None):
+        out = tmp_path_factory.mktemp("lowered")
+        target = get_target("tflite")
+        artifact = target.lower(made, out)
+        runner = target.load(artifact)
+        measured = run_parts(runner, vocabulary, corpus)
+        size = size or tree_bytes(artifact.path)
+        weights = made.model.num_parameters()
+        return judge("tflite", runner.engine, size, weights, measured, reference, corpus, Gates())
+
+    return run
+
+
+def changed(student, change):
+    """A copy of `student` after `change(model)`."""
+    model = copy.deepcopy(student.model)
+    with torch.no_grad():
+        change(model)
+    return replace(student, model=model)
+
+
+def test_faithful_artefact_passes(judged, student):
+    verdict = judged(student)
+    assert verdict.failures == ()
+    assert verdict.agreement >= 0.99
+    assert verdict.max_difference <= verdict.tolerance
+
+
+def test_scrambled_weights_fail(judged, student):
+    def scramble(model):
+        table = model.bert.embeddings.word_embeddings.weight
+        table.copy_(table[torch.randperm(len(table), generator=torch.Generator().manual_seed(0))])
+
+    failures = judged(changed(student, scramble)).failures
+    assert any("agreement with the student is" in f and "required 99.0%" in f for f in failures)
+
+
+def test_swapped_labels_fail(judged, student):
+    def swap(model):
+        for tensor in (model.classifier.weight, model.classifier.bias):
+            tensor.copy_(tensor[[1, 2, 0]])
+
+    failures = judged(changed(student, swap)).failures
+    assert any("agreement" in failure for failure in failures)
+    assert any("drop above the allowed" in failure for failure in failures)
+
+
+def test_wrong_vocabulary_fails(judged, student):
+    other = student.vocabulary
+    reversed_words = (*other.pieces[:60], *reversed(other.pieces[60:]))
+    failures = judged(student, replace(other, pieces=reversed_words)).failures
+    assert any("agreement" in failure for failure in failures)
+
+
+def test_float_file_fails_by_its_size(judged, student):
+    weights = student.model.num_parameters()
+    failures = judged(student, size=4 * weights + 1_000_000).failures
+    assert any("the embedding, is not int8" in failure for failure in failures)
+
+
+def test_nan_fails(student, corpus, reference):
+    spoiled = replace(reference, test=reference.test.copy())
+    spoiled.test[3, 1] = np.nan
+    verdict = judge("coreml", "x", 1, 1, spoiled, reference, corpus, Gates())
+    assert "coreml: 1 logits are not finite" in verdict.failures[0]
+
+
+def test_student_far_below_the_teacher_fails():
+    evaluation = Evaluation(100, 0.9, 0.9, 0.0, NotRun("-"))
+    worse = replace(evaluation, accuracy=0.8)
+    assert judge_student(evaluation, evaluation, Gates()) == ()
+    (failure,) = judge_student(worse, evaluation, Gates())
+    assert "keeps 88.9% of the teacher's accuracy" in failure and "required 98.0%" in failure
+
+
+def test_runner_gets_the_shortest_length_that_fits(toy_run):
+    from pipeline.bundle import open_bundle
+
+    artifact = open_bundle(toy_run / "bundle").artifacts["tflite"].artifact
+    seen = []
+
+    def execute(ids, mask):
+        seen.append(ids.shape[1])
+        return np.zeros((1, 3), np.float32)
+
+    runner = RowRunner(artifact, "probe", execute)
+    ids = np.ones((3, 30), np.int64)
+    mask = (np.arange(30) < np.array([[4], [12], [30]])).astype(np.int64)
+    runner.logits(ids, mask)
+    assert seen == [8, 16, 32]

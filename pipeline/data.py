@@ -293,6 +293,11 @@ def _row(where: str, record: Mapping[str, Any], config: DataConfig, intent_requi
             f"{where}: the intent is empty. Give out-of-scope rows the intent "
             f"{config.out_of_scope_label!r}."
         )
+    if not intent.isprintable():
+        raise DataError(
+            f"{where}: intent {intent!r} holds a control character. "
+            "Use letters, digits, spaces and punctuation: label files have one intent a line."
+        )
     return Row(str(record[config.text]), None if out_of_scope else intent, where)
 
 

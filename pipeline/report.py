@@ -114,7 +114,7 @@ def _svg(figure: Any) -> Markup:
 
 
 def _sizes(result: RunResult) -> Markup:
-    """Bytes of teacher, student and artefacts; on a log scale, as they span a hundredfold."""
+    """Bytes of teacher, student and artefacts."""
     bars = [
         ("teacher, float", result.teacher.size_bytes),
         ("student, float", result.student.size_bytes),
@@ -125,9 +125,8 @@ def _sizes(result: RunResult) -> Markup:
     colours = [BLUE if name in result.verdicts else GREY for name in names]
     drawn = axes.barh(names, [size / 1e6 for size in sizes], color=colours)
     axes.bar_label(drawn, [f"{size / 1e6:.2f} MB" for size in sizes], padding=4)
-    axes.set_xscale("log")
-    axes.set_xlim(right=max(sizes) / 1e6 * 4)
-    axes.set_xlabel("size in MB, log scale")
+    axes.set_xlim(right=max(sizes) / 1e6 * 1.15)
+    axes.set_xlabel("size in MB")
     return _svg(figure)
 
 

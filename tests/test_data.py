@@ -158,6 +158,8 @@ def test_text_in_two_parts_stays_in_the_one_that_is_measured(tmp_path):
         ("d.jsonl", b"", r"0 intent in the training rows, at least 2"),
         ("d.json", b'{"rows": []}', r"0 intent|CLINC150"),
         ("d.json", b"[]", r"not CLINC150's layout"),
+        ("d.jsonl", b'{"text": "x", "intent": "a\\nb"}\n', r"holds a control character"),
+        ("d.jsonl", b'{"text": "x", "intent": ""}\n', r"the intent is empty"),
         ("d.xlsx", b"", r"kind '.xlsx' is not read"),
     ],
 )

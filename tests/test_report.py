@@ -1,0 +1,46 @@
+import re
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def page(toy_run):
+    return (toy_run / "report.html").read_text(encoding="utf-8")
+
+
+def test_page_is_self_contained(page):
+    for attribute in re.findall(r'(?:src|href)="([^"]*)"', page):
+        assert attribute.startswith("#"), attribute
+    assert "<script" not in page
+    assert "url(http" not in page and "@import" not in page
+
+
+def test_page_shows_every_artefact_and_who_computed_it(page):
+    assert "LiteRT" in page
+    assert "MIL evaluator, not Apple&#39;s runtime" in page
+
+
+def test_host_figures_are_never_shown_as_a_phones(page):
+    assert "Latency on this host, not on a phone" in page
+    assert "not run: Core ML runs on Apple&#39;s systems only" in page
+
+
+def test_page_has_its_plots_without_the_day(page):
+    assert page.count("<svg") == 2
+    assert "dc:date" not in page
+
+
+def test_texts_of_users_are_escaped(toy_run, tmp_path):
+    from dataclasses import replace
+
+    import numpy as np
+    from test_run import result_of
+
+    from pipeline.report import Confusion, write_report
+
+    result = result_of(toy_run)
+    hostile = Confusion("<b>", "c", ("<script>alert(1)</script>",))
+    spoiled = replace(result, out=tmp_path, confusions=(hostile,))
+    none = np.empty((0, 0), np.float32)
+    page = write_report(spoiled, none, none, 0.0).read_text(encoding="utf-8")
+    assert "<script>" not in page and "&lt;script&gt;" in page

@@ -17,7 +17,7 @@ from pipeline.student import Student, cut_student
 from pipeline.teacher import Teacher
 
 IGNORED = -100  # label index of texts that have none
-AVERAGE_DECAY = 0.99  # of the weights that are kept: less noise than in the last step's
+AVERAGED_SHARE = 0.1  # of the steps, over which the kept weights are an average
 
 
 def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -88,13 +88,18 @@ def _train(
     config: DistillConfig,
     track: Track,
 ) -> None:
-    """Train `student` in place on logits `soft` (texts, labels) and label indices `hard`."""
+    """Train `student` in place on logits `soft` (texts, labels) and label indices `hard`.
+
+    It keeps an exponential average of its weights, which is less noisy than the last step's
+    (Polyak and Juditsky 1992).
+    """
     optimizer = torch.optim.AdamW(_parameter_groups(student, config))
     batches = _similar_lengths(student, texts, config.batch_size)
     steps = [batch for _ in range(config.epochs) for batch in _shuffled(batches)]
     schedule = get_linear_schedule_with_warmup(optimizer, len(steps) // 20, len(steps))
-    decay = get_ema_multi_avg_fn(AVERAGE_DECAY)  # type: ignore[no-untyped-call]
-    average = AveragedModel(student.model, multi_avg_fn=decay)
+    decay = 1 - 1 / max(1.0, AVERAGED_SHARE * len(steps))
+    moving = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    average = AveragedModel(student.model, multi_avg_fn=moving)
     student.model.train()
     for step, (rows, input_ids, attention_mask) in enumerate(track(steps, "Student learns")):
         logits = student.forward(input_ids, attention_mask)

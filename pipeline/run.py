@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from pipeline import stages
 from pipeline.bundle import Sealed, golden_texts, make_golden, seal
@@ -35,8 +36,8 @@ def run(config: RunConfig, out: Path, track: Track = silent, *, fresh: bool = Fa
     Raises:
         PipelineError: input, teacher or configuration that cannot be used.
     """
-    torch.set_num_threads(1)  # sums, and so the student, must not depend on the number of cores
-    with lock(out):
+    torch.set_num_threads(1)  # sums, and so results, must not depend on the number of cores
+    with lock(out), threadpool_limits(1):
         corpus = load_corpus(config.data, config.seed)
         replies = read_replies(config.data, corpus.labels)
         job = Job(config, corpus, Cache(out, fresh=fresh), track)

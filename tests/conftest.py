@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.quiet import quiet
@@ -12,10 +14,14 @@ quiet()  # before any toolchain is imported
 
 import pytest
 import torch
+from filelock import FileLock
 from transformers import BertConfig, BertModel
 
-from pipeline.config import StudentSpec
+from pipeline.config import DataConfig, TeacherConfig
+from pipeline.data import Corpus, load_corpus
+from pipeline.files import replacing_folder
 from pipeline.student import Student
+from pipeline.teacher import Teacher, fit_teacher
 from pipeline.vocabulary import SPECIAL, Vocabulary
 
 torch.set_num_threads(1)
@@ -39,18 +45,32 @@ def utterances(words: str, count: int, seed: int) -> list[str]:
     return list(texts)
 
 
+def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that one worker makes and all share, as pytest-xdist's documentation does it."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            with replacing_folder(folder) as new:
+                make(new)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def toy_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A JSONL file of three easy intents and some out-of-scope texts."""
-    file = tmp_path_factory.mktemp("data") / "toy.jsonl"
-    rows = [
-        {"text": text, "intent": intent}
-        for seed, (intent, words) in enumerate(WORDS.items())
-        for text in utterances(words, 60, seed)
-    ]
-    rows += [{"text": text, "intent": "oos"} for text in utterances(OUTSIDE, 30, 9)]
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return file
+
+    def make(folder: Path) -> None:
+        rows = [
+            {"text": text, "intent": intent}
+            for seed, (intent, words) in enumerate(WORDS.items())
+            for text in utterances(words, 60, seed)
+        ]
+        rows += [{"text": text, "intent": "oos"} for text in utterances(OUTSIDE, 30, 9)]
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / "toy.jsonl").write_text(lines, encoding="utf-8")
+
+    return shared(tmp_path_factory, "toy-data", make) / "toy.jsonl"
 
 
 @pytest.fixture(scope="session")
@@ -65,19 +85,33 @@ def toy_vocabulary() -> Vocabulary:
 @pytest.fixture(scope="session")
 def toy_bert(tmp_path_factory: pytest.TempPathFactory, toy_vocabulary: Vocabulary) -> Path:
     """A folder with a BERT of random weights, 3 layers x 64, enough for bags of words."""
-    folder = tmp_path_factory.mktemp("bert")
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(toy_vocabulary),
-        hidden_size=64,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        intermediate_size=256,
-        max_position_embeddings=64,
-    )
-    perturb(BertModel(config, add_pooling_layer=False)).save_pretrained(folder)
-    toy_vocabulary.save(folder)
-    return folder
+
+    def make(folder: Path) -> None:
+        torch.manual_seed(0)
+        config = BertConfig(
+            vocab_size=len(toy_vocabulary),
+            hidden_size=64,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            intermediate_size=256,
+            max_position_embeddings=64,
+        )
+        perturb(BertModel(config, add_pooling_layer=False)).save_pretrained(folder)
+        toy_vocabulary.save(folder)
+
+    return shared(tmp_path_factory, "toy-bert", make)
+
+
+@pytest.fixture(scope="session")
+def toy_corpus(toy_data: Path) -> Corpus:
+    """The toy data, divided."""
+    return load_corpus(DataConfig(source=str(toy_data)))
+
+
+@pytest.fixture(scope="session")
+def toy_teacher(toy_corpus: Corpus, toy_bert: Path) -> Teacher:
+    """A head on the random BERT, fitted to the toy data."""
+    return fit_teacher(TeacherConfig(source=str(toy_bert)), toy_corpus, 32)
 
 
 def perturb(model: torch.nn.Module, scale: float = 0.05) -> torch.nn.Module:
@@ -113,28 +147,27 @@ def toy_student(toy_vocabulary: Vocabulary) -> Student:
 @pytest.fixture(scope="session")
 def toy_config(tmp_path_factory: pytest.TempPathFactory, toy_data: Path, toy_bert: Path) -> Path:
     """Settings of a run that takes seconds."""
-    file = tmp_path_factory.mktemp("config") / "toy.toml"
-    spec = StudentSpec(layers=1, hidden=32, vocabulary=None, max_length=32)
-    file.write_text(
-        f"""
-targets = ["tflite", "coreml"]
-[data]
-source = {json.dumps(str(toy_data))}
-[teacher]
-source = {json.dumps(str(toy_bert))}
-[student]
-layers = {spec.layers}
-hidden = {spec.hidden}
-max_length = {spec.max_length}
-[distill]
-epochs = 20
-batch_size = 16
-[gates]
-min_retention = 0.9
-""",
-        encoding="utf-8",
-    )
-    return file
+
+    def make(folder: Path) -> None:
+        settings = f"""
+            targets = ["tflite", "coreml"]
+            [data]
+            source = {json.dumps(str(toy_data))}
+            [teacher]
+            source = {json.dumps(str(toy_bert))}
+            [student]
+            layers = 1
+            hidden = 32
+            max_length = 32
+            [distill]
+            epochs = 20
+            batch_size = 16
+            [gates]
+            min_retention = 0.9
+        """
+        (folder / "toy.toml").write_text(textwrap.dedent(settings), encoding="utf-8")
+
+    return shared(tmp_path_factory, "toy-config", make) / "toy.toml"
 
 
 def pocketbert(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -151,19 +184,22 @@ def pocketbert(*arguments: str, stdin: str | None = None) -> subprocess.Complete
     )
 
 
+def sealed_run(folder: Path, *flags: str) -> None:
+    """Run into `folder`/build and keep what was printed."""
+    done = pocketbert("run", "--out", str(folder / "build"), *flags)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "printed.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
+
+
 @pytest.fixture(scope="session")
 def main_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The main job on the built-in data, once for all tests: its folder and what it printed."""
-    out = tmp_path_factory.mktemp("main") / "build"
-    done = pocketbert("run", "--out", str(out))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return out, done.stdout + done.stderr
+    folder = shared(tmp_path_factory, "main-run", sealed_run)
+    return folder / "build", (folder / "printed.txt").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
 def toy_run(tmp_path_factory: pytest.TempPathFactory, toy_config: Path) -> Path:
     """A run of the toy settings through the command line: its folder."""
-    out = tmp_path_factory.mktemp("toy") / "build"
-    done = pocketbert("run", "--config", str(toy_config), "--out", str(out))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return out
+    flags = ("--config", str(toy_config))
+    return shared(tmp_path_factory, "toy-run", lambda new: sealed_run(new, *flags)) / "build"

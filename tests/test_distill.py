@@ -5,49 +5,41 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.config import DataConfig, DistillConfig, StudentSpec, TeacherConfig
-from pipeline.data import load_corpus
+from pipeline.config import DistillConfig, StudentSpec
 from pipeline.distill import distill, reword, soft_loss
 from pipeline.errors import PipelineError
 from pipeline.evaluate import agreement
-from pipeline.teacher import fit_teacher
 
 SPEC = StudentSpec(layers=1, hidden=32, vocabulary=None, max_length=32)
 QUICK = DistillConfig(epochs=12, batch_size=16)
 
 
-@pytest.fixture(scope="module")
-def corpus(toy_data):
-    return load_corpus(DataConfig(source=str(toy_data)))
+def test_student_learns_to_choose_as_the_teacher(toy_teacher, toy_corpus):
+    student = distill(toy_teacher, toy_corpus, SPEC, QUICK)
+    texts = toy_corpus.test.texts
+    assert agreement(student.logits(texts), toy_teacher.logits(texts)) > 0.9
 
 
-@pytest.fixture(scope="module")
-def teacher(corpus, toy_bert):
-    return fit_teacher(TeacherConfig(source=str(toy_bert)), corpus, 32)
-
-
-def test_student_learns_to_choose_as_the_teacher(teacher, corpus):
-    student = distill(teacher, corpus, SPEC, QUICK)
-    assert agreement(student.logits(corpus.test.texts), teacher.logits(corpus.test.texts)) > 0.9
-
-
-def test_same_seed_gives_the_same_student_and_another_seed_another(teacher, corpus):
-    students = [distill(teacher, corpus, SPEC, DistillConfig(epochs=1), seed) for seed in (1, 1, 2)]
-    first, same, other = (s.logits(corpus.test.texts) for s in students)
+def test_same_seed_gives_the_same_student_and_another_seed_another(toy_teacher, toy_corpus):
+    students = [
+        distill(toy_teacher, toy_corpus, SPEC, DistillConfig(epochs=1), seed) for seed in (1, 1, 2)
+    ]
+    first, same, other = (s.logits(toy_corpus.test.texts) for s in students)
     assert np.array_equal(first, same)
     assert not np.array_equal(first, other)
 
 
-def test_rewording_is_labelled_by_the_teacher_and_learned_from(teacher, corpus):
-    student = distill(teacher, corpus, SPEC, replace(QUICK, epochs=3, augment=2))
-    assert agreement(student.logits(corpus.test.texts), teacher.logits(corpus.test.texts)) > 0.8
+def test_rewording_is_labelled_by_the_teacher_and_learned_from(toy_teacher, toy_corpus):
+    student = distill(toy_teacher, toy_corpus, SPEC, replace(QUICK, epochs=3, augment=2))
+    texts = toy_corpus.test.texts
+    assert agreement(student.logits(texts), toy_teacher.logits(texts)) > 0.8
 
 
-def test_loss_that_is_not_finite_stops_at_its_step(teacher, corpus):
-    logits = teacher.train_logits.copy()
+def test_loss_that_is_not_finite_stops_at_its_step(toy_teacher, toy_corpus):
+    logits = toy_teacher.train_logits.copy()
     logits[7] = np.nan
     with pytest.raises(PipelineError, match=r"The loss is nan at step \d+ of"):
-        distill(replace(teacher, train_logits=logits), corpus, SPEC, QUICK)
+        distill(replace(toy_teacher, train_logits=logits), toy_corpus, SPEC, QUICK)
 
 
 def test_soft_loss_is_zero_for_equal_logits_and_positive_otherwise():

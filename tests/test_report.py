@@ -41,6 +41,6 @@ def test_texts_of_users_are_escaped(toy_run, tmp_path):
     result = result_of(toy_run)
     hostile = Confusion("<b>", "c", ("<script>alert(1)</script>",))
     spoiled = replace(result, out=tmp_path, confusions=(hostile,))
-    none = np.empty((0, 0), np.float32)
-    page = write_report(spoiled, none, none, 0.0).read_text(encoding="utf-8")
+    logits = np.eye(3, dtype=np.float32)
+    page = write_report(spoiled, logits, logits, 0.0).read_text(encoding="utf-8")
     assert "<script>" not in page and "&lt;script&gt;" in page

@@ -16,7 +16,6 @@ from pipeline.bundle import open_bundle
 from pipeline.config import DataConfig
 from pipeline.data import load_corpus
 from pipeline.errors import BundleError, InputError
-from pipeline.files import tree_digest
 from pipeline.progress import silent
 from pipeline.student import load_student
 from pipeline.targets import TARGETS, get_target
@@ -112,6 +111,7 @@ def test_damaged_file_is_an_error_not_a_crash(bundle, tmp_path, name, damage):
 
 
 def test_lowering_again_in_another_process_gives_the_same_bytes(main_run, bundle, tmp_path):
+    names = ("executorch", "tflite")  # all four, and the student: the slow test in test_run.py
     script = (
         "import sys; from pathlib import Path; from pipeline.quiet import quiet; quiet()\n"
         "from pipeline.student import load_student; from pipeline.targets import get_target\n"
@@ -119,15 +119,10 @@ def test_lowering_again_in_another_process_gives_the_same_bytes(main_run, bundle
         "    get_target(name).lower(load_student(Path(sys.argv[1])), Path(sys.argv[2]))\n"
     )
     student = str(main_run[0] / "student")
-    subprocess.run([sys.executable, "-c", script, student, str(tmp_path), *TARGETS], check=True)
-    for name in TARGETS:
+    subprocess.run([sys.executable, "-c", script, student, str(tmp_path), *names], check=True)
+    for name in names:
         path = artifact_of(bundle, name).path
-        again = tmp_path / path.name
-        assert (
-            tree_digest(again) == tree_digest(path)
-            if path.is_dir()
-            else (again.read_bytes() == path.read_bytes())
-        )
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
 
 
 # --- ExecuTorch ------------------------------------------------------------------------------
@@ -155,7 +150,8 @@ def test_weights_are_int8_per_channel_and_inside_the_flatbuffer(bundle, student,
     assert all(buffer.offset == 0 for buffer in model.buffers)
     tensors = [t for g in model.subgraphs for t in g.tensors if len(t.shape) == 2]
     rows = len(student.vocabulary)
-    (table,) = {t.buffer: t for t in tensors if t.shape[0] == rows}.values()
+    stored = [t for t in tensors if model.buffers[t.buffer].data is not None]
+    (table,) = {t.buffer: t for t in stored if t.shape[0] == rows}.values()
     assert table.type == schema.TensorType.INT8
     assert len(table.quantization.scale) == rows
     assert len(model.buffers[table.buffer].data) == rows * student.model.config.hidden_size

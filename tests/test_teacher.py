@@ -7,16 +7,10 @@ import pytest
 from safetensors.torch import load_file
 
 from pipeline import teacher as teachers
-from pipeline.config import DataConfig, TeacherConfig
-from pipeline.data import load_corpus
+from pipeline.config import TeacherConfig
 from pipeline.errors import ModelError
 from pipeline.evaluate import accuracy
 from pipeline.teacher import fit_teacher, load_encoder, load_teacher, locate
-
-
-@pytest.fixture(scope="module")
-def corpus(toy_data):
-    return load_corpus(DataConfig(source=str(toy_data)))
 
 
 @pytest.fixture
@@ -25,47 +19,45 @@ def bert(toy_bert, tmp_path):
     return shutil.copytree(toy_bert, tmp_path / "bert")
 
 
-def test_frozen_teacher_learns_the_toy_intents(corpus, toy_bert):
-    teacher = fit_teacher(TeacherConfig(source=str(toy_bert)), corpus, 32)
-    assert accuracy(teacher.logits(corpus.test.texts), corpus.test.labels) > 0.9
+def test_frozen_teacher_learns_the_toy_intents(toy_corpus, toy_teacher):
+    assert accuracy(toy_teacher.logits(toy_corpus.test.texts), toy_corpus.test.labels) > 0.9
 
 
-def test_two_intents_get_two_logits(corpus, toy_bert):
+def test_two_intents_get_two_logits(toy_corpus, toy_bert):
     def first_two(part):
         rows = [(t, i) for t, i in zip(part.texts, part.labels, strict=True) if i < 2]
         return replace(part, texts=tuple(t for t, _ in rows), labels=tuple(i for _, i in rows))
 
-    parts = {name: first_two(part) for name, part in corpus.parts.items()}
-    two = replace(corpus, labels=corpus.labels[:2], **parts)
+    parts = {name: first_two(part) for name, part in toy_corpus.parts.items()}
+    two = replace(toy_corpus, labels=toy_corpus.labels[:2], **parts)
     teacher = fit_teacher(TeacherConfig(source=str(toy_bert)), two, 32)
     logits = teacher.logits(two.test.texts)
     assert logits.shape[1] == 2
     assert accuracy(logits, two.test.labels) > 0.9
 
 
-def test_fine_tuning_changes_the_encoder_and_keeps_the_best_epoch(corpus, toy_bert):
+def test_fine_tuning_changes_the_encoder_and_keeps_the_best_epoch(toy_corpus, toy_bert):
     config = TeacherConfig(source=str(toy_bert), fine_tune=True, epochs=2)
-    frozen = fit_teacher(TeacherConfig(source=str(toy_bert)), corpus, 32)
-    tuned = fit_teacher(config, corpus, 32)
+    frozen = fit_teacher(TeacherConfig(source=str(toy_bert)), toy_corpus, 32)
+    tuned = fit_teacher(config, toy_corpus, 32)
     before, after = (
         next(iter(teacher.encoder.encoder.parameters())) for teacher in (frozen, tuned)
     )
     assert not np.array_equal(before.detach(), after.detach())
-    assert accuracy(tuned.logits(corpus.validation.texts), corpus.validation.labels) > 0.9
+    assert accuracy(tuned.logits(toy_corpus.validation.texts), toy_corpus.validation.labels) > 0.9
 
 
-def test_kept_logits_are_those_of_the_training_texts(corpus, toy_bert):
-    teacher = fit_teacher(TeacherConfig(source=str(toy_bert)), corpus, 32)
-    assert np.allclose(teacher.train_logits, teacher.logits(corpus.train.texts), atol=1e-4)
+def test_kept_logits_are_those_of_the_training_texts(toy_corpus, toy_teacher):
+    again = toy_teacher.logits(toy_corpus.train.texts)
+    assert np.allclose(toy_teacher.train_logits, again, atol=1e-4)
 
 
-def test_saved_teacher_is_safetensors_only_and_loads_alike(corpus, toy_bert, tmp_path):
-    teacher = fit_teacher(TeacherConfig(source=str(toy_bert)), corpus, 32)
-    teacher.save(tmp_path)
+def test_saved_teacher_is_safetensors_only_and_loads_alike(toy_corpus, toy_teacher, tmp_path):
+    toy_teacher.save(tmp_path)
     assert {f.suffix for f in tmp_path.iterdir()} == {".safetensors", ".json", ".txt"}
     again = load_teacher(tmp_path, 32)
-    texts = corpus.test.texts
-    assert np.array_equal(again.logits(texts), teacher.logits(texts))
+    texts = toy_corpus.test.texts
+    assert np.array_equal(again.logits(texts), toy_teacher.logits(texts))
     assert load_file(tmp_path / "head.safetensors")["weight"].shape == (3, 64)
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.config import DataConfig, Gates
-from pipeline.data import load_corpus
+from pipeline.config import Gates
 from pipeline.errors import NotRun
 from pipeline.evaluate import Evaluation
 from pipeline.files import tree_bytes
@@ -19,23 +18,18 @@ from pipeline.verify import PartLogits, judge, judge_student, run_parts
 
 
 @pytest.fixture(scope="module")
-def corpus(toy_data):
-    return load_corpus(DataConfig(source=str(toy_data)))
-
-
-@pytest.fixture(scope="module")
 def student(toy_run):
     return load_student(toy_run / "student")
 
 
 @pytest.fixture(scope="module")
-def reference(student, corpus):
-    parts = (corpus.validation.texts, corpus.test.texts, corpus.test.out_of_scope)
+def reference(student, toy_corpus):
+    parts = (toy_corpus.validation.texts, toy_corpus.test.texts, toy_corpus.test.out_of_scope)
     return PartLogits(*(student.logits(part) for part in parts))
 
 
 @pytest.fixture(scope="module")
-def judged(student, corpus, reference, tmp_path_factory):
+def judged(student, toy_corpus, reference, tmp_path_factory):
     """Lower a student for real, run the file, and judge it against the true student."""
 
     def run(made: Student, vocabulary=student.vocabulary, size=None):
@@ -43,10 +37,12 @@ def judged(student, corpus, reference, tmp_path_factory):
         target = get_target("tflite")
         artifact = target.lower(made, out)
         runner = target.load(artifact)
-        measured = run_parts(runner, vocabulary, corpus)
+        measured = run_parts(runner, vocabulary, toy_corpus)
         size = size or tree_bytes(artifact.path)
         weights = made.model.num_parameters()
-        return judge("tflite", runner.engine, size, weights, measured, reference, corpus, Gates())
+        return judge(
+            "tflite", runner.engine, size, weights, measured, reference, toy_corpus, Gates()
+        )
 
     return run
 
@@ -98,10 +94,10 @@ def test_float_file_fails_by_its_size(judged, student):
     assert any("the embedding, is not int8" in failure for failure in failures)
 
 
-def test_nan_fails(student, corpus, reference):
+def test_nan_fails(student, toy_corpus, reference):
     spoiled = replace(reference, test=reference.test.copy())
     spoiled.test[3, 1] = np.nan
-    verdict = judge("coreml", "x", 1, 1, spoiled, reference, corpus, Gates())
+    verdict = judge("coreml", "x", 1, 1, spoiled, reference, toy_corpus, Gates())
     assert "coreml: 1 logits are not finite" in verdict.failures[0]
 
 

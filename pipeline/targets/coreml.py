@@ -116,7 +116,6 @@ def _make_reproducible(path: Path) -> None:
     spec = Model_pb2.Model.FromString(file.read_bytes())
     spec.description.metadata.userDefined.pop("com.github.apple.coremltools.conversion_date", None)
     file.write_bytes(spec.SerializeToString(deterministic=True))
-    file.chmod(0o644)  # saved as 0600, which an app's build could not read
     manifest = json.loads((path / "Manifest.json").read_text(encoding="utf-8"))
     entries = manifest["itemInfoEntries"]
     names = {
@@ -127,3 +126,5 @@ def _make_reproducible(path: Path) -> None:
     }
     manifest["rootModelIdentifier"] = names[manifest["rootModelIdentifier"]]
     (path / "Manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    for part in path.rglob("*"):  # some are saved for their owner alone: unreadable to a build
+        part.chmod(0o755 if part.is_dir() else 0o644)

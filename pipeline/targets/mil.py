@@ -9,6 +9,7 @@ about them. Operations after the MIL reference (coremltools documentation, `iOS1
 import json
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,17 @@ NAMED = {"fp16": "float16", "fp32": "float32", "int32": "int32", "int8": "int8",
 NAMED |= {"int16": "int16", "uint16": "uint16", "uint8": "uint8"}
 
 
+@dataclass(frozen=True)
+class _Step:
+    """One operation, ready to run: its constant arguments, and where the others come from."""
+
+    compute: Callable[[Mapping[str, Any]], Array]
+    constants: Mapping[str, Array]
+    names: Mapping[str, str]
+    output: str
+    dtype: str
+
+
 class Package:
     """A saved `.mlpackage` with one `main` function, ready to be evaluated."""
 
@@ -37,6 +49,7 @@ class Package:
             BundleError: a part is missing, damaged, or uses an operation not known here.
         """
         from coremltools.proto import Model_pb2
+        from google.protobuf.message import Error as ProtobufError
 
         try:
             manifest = json.loads((path / "Manifest.json").read_text(encoding="utf-8"))
@@ -48,12 +61,13 @@ class Package:
             block = function.block_specializations[function.opset]
             self.outputs = tuple(block.outputs)
             self._constants: dict[str, Array] = {}
-            self._steps = [op for op in block.operations if not self._fold(op)]
-        except (OSError, KeyError, ValueError, struct.error, TypeError) as error:
+            left = [op for op in block.operations if not self._fold(op)]
+            unknown = sorted({op.type for op in left} - OPERATIONS.keys())
+            self._steps = [] if unknown else [self._bind(op) for op in left]
+        except (OSError, KeyError, ValueError, TypeError, struct.error, ProtobufError) as error:
             raise BundleError(
                 f"{path}: not a readable Core ML package ({error}). Lower the student again."
             ) from error
-        unknown = sorted({op.type for op in self._steps} - OPERATIONS.keys())
         if unknown:
             raise BundleError(
                 f"{path}: uses {', '.join(unknown)}, which the evaluator does not know. "
@@ -64,12 +78,11 @@ class Package:
         """Outputs by name, for `inputs` by name."""
         values = dict(self._constants)
         values.update(inputs)
-        for op in self._steps:
-            arguments = {name: self._argument(arg, values) for name, arg in op.inputs.items()}
-            with np.errstate(over="ignore", invalid="ignore"):  # fp16 overflows as on the device
-                result = OPERATIONS[op.type](arguments)
-            output = op.outputs[0]
-            values[output.name] = result.astype(_dtype(output), copy=False)
+        with np.errstate(over="ignore", invalid="ignore"):  # fp16 overflows as on the device
+            for step in self._steps:
+                named = {name: values[source] for name, source in step.names.items()}
+                result = step.compute({**step.constants, **named})
+                values[step.output] = result.astype(step.dtype, copy=False)
         return {name: values[name] for name in self.outputs}
 
     def _fold(self, op: Any) -> bool:
@@ -83,12 +96,22 @@ class Package:
             return False
         return True
 
-    def _argument(self, argument: Any, values: Mapping[str, Array]) -> Any:
-        bound = [
-            values[a.name] if a.WhichOneof("binding") == "name" else self._decode(a.value)
-            for a in argument.arguments
-        ]
-        return bound[0] if len(bound) == 1 else bound
+    def _bind(self, op: Any) -> "_Step":
+        """Tell constant arguments from computed ones once; protobuf is slow to ask each time."""
+        constants, names = dict[str, Array](), dict[str, str]()
+        for name, argument in op.inputs.items():
+            (bound,) = argument.arguments  # no operation here takes a list of tensors
+            if bound.WhichOneof("binding") == "value":
+                constants[name] = self._decode(bound.value)
+            elif bound.name in self._constants:
+                constants[name] = self._constants[bound.name]
+            else:
+                names[name] = bound.name
+        if op.type in ("linear", "layer_norm"):  # these widen what they sum: once is enough
+            constants = {name: _wide(value) for name, value in constants.items()}
+        output = op.outputs[0]
+        dtype = TYPES[output.type.tensorType.dataType]
+        return _Step(OPERATIONS[op.type], constants, names, output.name, dtype)
 
     def _decode(self, value: Any) -> Array:
         kind = value.type.tensorType
@@ -110,10 +133,6 @@ class Package:
             raise ValueError(f"weight.bin holds no whole blob at byte {offset}")
         dtype = {1: "float16", 2: "float32", 3: "uint8", 4: "int8"}[kind]
         return np.frombuffer(self._weights, dtype, size // np.dtype(dtype).itemsize, start)
-
-
-def _dtype(output: Any) -> str:
-    return TYPES[output.type.tensorType.dataType]
 
 
 def _dequantize(a: Mapping[str, Array]) -> Array:

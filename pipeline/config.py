@@ -90,6 +90,7 @@ class DistillConfig:
     head_learning_rate: float = 3e-3
     temperature: float = 2.0  # softens teacher and student before they are compared
     soft_weight: float = 0.9  # share of the distillation loss; the rest is cross-entropy
+    word_dropout: float = 0.1  # share of word pieces hidden from the student, not the teacher
     augment: int = 0  # reworded copies of each training text, labelled by the teacher
 
     __pydantic_config__ = STRICT
@@ -99,6 +100,7 @@ class DistillConfig:
         _within("batch_size", self.batch_size, 1, 4096)
         _within("temperature", self.temperature, 0.1, 100.0)
         _within("soft_weight", self.soft_weight, 0.0, 1.0)
+        _within("word_dropout", self.word_dropout, 0.0, 0.9)
         _within("augment", self.augment, 0, 100)
 
 

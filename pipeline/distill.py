@@ -15,6 +15,7 @@ from pipeline.inference import batch_tensors
 from pipeline.progress import Track, silent
 from pipeline.student import Student, cut_student
 from pipeline.teacher import Teacher
+from pipeline.vocabulary import MASK, SPECIAL, Vocabulary
 
 IGNORED = -100  # label index of texts that have none
 AVERAGED_SHARE = 0.1  # of the steps, over which the kept weights are an average
@@ -52,6 +53,17 @@ def reword(texts: Sequence[str], copies: int, generator: random.Random) -> tuple
         return " ".join(words[:cut] + other[start:])
 
     return tuple(variant(text) for text in texts for _ in range(copies))
+
+
+def hide_words(input_ids: Tensor, vocabulary: Vocabulary, share: float) -> Tensor:
+    """Replace a random `share` of the word pieces (batch, sequence) by [MASK].
+
+    The teacher's logits are those of the whole text, so the student learns not to lean on any one
+    word, as word dropout does (Iyyer et al. 2015).
+    """
+    special = torch.tensor([vocabulary.pieces.index(piece) for piece in SPECIAL])
+    hidden = (torch.rand(input_ids.shape) < share) & ~torch.isin(input_ids, special)
+    return input_ids.masked_fill(hidden, vocabulary.pieces.index(MASK))
 
 
 def distill(
@@ -102,7 +114,8 @@ def _train(
     average = AveragedModel(student.model, multi_avg_fn=moving)
     student.model.train()
     for step, (rows, input_ids, attention_mask) in enumerate(track(steps, "Student learns")):
-        logits = student.forward(input_ids, attention_mask)
+        seen = hide_words(input_ids, student.vocabulary, config.word_dropout)
+        logits = student.forward(seen, attention_mask)
         loss = _loss(logits, soft[rows], hard[rows], config)
         if not torch.isfinite(loss):
             raise PipelineError(

@@ -6,9 +6,9 @@ computes is in the room it calls.
 
 import json
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 from pydantic import TypeAdapter
 from safetensors.numpy import load_file, save_file
 
@@ -27,7 +27,7 @@ from pipeline.student import Student, load_student
 from pipeline.targets import get_target
 from pipeline.targets.base import Artifact
 from pipeline.teacher import Teacher, fit_teacher, load_teacher, locate
-from pipeline.verify import PartLogits, Verdict, judge, run_parts, run_texts
+from pipeline.verify import PartLogits, Verdict, judge, over_parts, run_texts
 
 NO_CORE_ML_TIME = "Core ML runs on Apple's systems only; an evaluator's time says nothing"
 
@@ -107,8 +107,9 @@ def refer(job: Job, teacher: Path, student: Path) -> Reference:
             "student": load_student(student),
         }
         for name, model in loaded.items():
-            logits = _part_logits(model, job, f"{name.capitalize()} reads the test")
-            save_file(vars(logits), folder / f"{name}.safetensors")
+            what = f"{name.capitalize()} reads the test"
+            read = partial(model.logits, track=job.track, what=what)
+            save_file(vars(over_parts(job.corpus, read)), folder / f"{name}.safetensors")
 
     folder = job.cache.folder("reference", inputs, make)
     return Reference(
@@ -149,18 +150,18 @@ def verify(job: Job, artifact: Artifact, student: Path, reference: Reference) ->
     def make(folder: Path) -> None:
         loaded = load_student(student)
         runner, vocabulary = get_target(name).load(artifact), loaded.vocabulary
-        what = f"Verify {name}"
+        read = partial(run_texts, runner, vocabulary, track=job.track, what=f"Verify {name}")
         verdict = judge(
             name,
             runner.engine,
             tree_bytes(artifact.path),
             loaded.model.num_parameters(),
-            run_parts(runner, vocabulary, job.corpus, job.track, what),
+            over_parts(job.corpus, read),
             reference.student,
             job.corpus,
             job.config.gates,
         )
-        golden = run_texts(runner, vocabulary, golden_texts(job.corpus.test.texts), job.track, what)
+        golden = read(golden_texts(job.corpus.test.texts))
         write_json(folder / "verdict.json", asdict(verdict))
         save_file({"golden": golden}, folder / "golden.safetensors")
 
@@ -184,12 +185,3 @@ def bench(job: Job, artifact: Artifact, student: Path) -> LatencyRecord | NotRun
     inputs = {"corpus": job.corpus.digest, "artifact": artifact.path.parent}
     folder = job.cache.folder(f"benched/{name}", inputs, make)
     return TypeAdapter(LatencyRecord).validate_json((folder / "latency.json").read_bytes())
-
-
-def _part_logits(model: Teacher | Student, job: Job, what: str) -> PartLogits:
-    outside = job.corpus.test.out_of_scope
-    return PartLogits(
-        model.logits(job.corpus.validation.texts, job.track, what),
-        model.logits(job.corpus.test.texts, job.track, what),
-        model.logits(outside, job.track, what) if outside else np.empty((0, 0), np.float32),
-    )

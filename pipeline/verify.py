@@ -1,5 +1,6 @@
 """The gates: an artefact, read back from disk, must do what the student does. It times nothing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ from pipeline.config import Gates
 from pipeline.data import Corpus
 from pipeline.evaluate import Calibration, Evaluation, accuracy, agreement, calibrate, evaluate
 from pipeline.inference import Logits
-from pipeline.progress import Track, silent
+from pipeline.progress import Track
 from pipeline.targets.base import Runner
 from pipeline.vocabulary import Vocabulary
 
@@ -55,12 +56,12 @@ def run_texts(
     return np.concatenate(rows[1:] or rows)
 
 
-def run_parts(
-    runner: Runner, vocabulary: Vocabulary, corpus: Corpus, track: Track = silent, what: str = ""
-) -> PartLogits:
-    """Run everything that a verdict rests on through `runner`."""
-    texts = (corpus.validation.texts, corpus.test.texts, corpus.test.out_of_scope)
-    return PartLogits(*(run_texts(runner, vocabulary, part, track, what) for part in texts))
+def over_parts(corpus: Corpus, compute: Callable[[tuple[str, ...]], Logits]) -> PartLogits:
+    """Logits of all that a verdict rests on; `compute` maps texts to logits (texts, labels)."""
+    validation, test = corpus.validation.texts, corpus.test.texts
+    rows = compute(validation + test + corpus.test.out_of_scope)
+    end = len(validation) + len(test)
+    return PartLogits(rows[: len(validation)], rows[len(validation) : end], rows[end:])
 
 
 def judge(

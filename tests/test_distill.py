@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from pipeline.config import DistillConfig, StudentSpec
-from pipeline.distill import distill, reword, soft_loss
+from pipeline.distill import distill, hide_words, reword, soft_loss
 from pipeline.errors import PipelineError
 from pipeline.evaluate import agreement
+from pipeline.vocabulary import SPECIAL
 
 SPEC = StudentSpec(layers=1, hidden=32, vocabulary=None, max_length=32)
 QUICK = DistillConfig(epochs=12, batch_size=16)
@@ -46,6 +47,18 @@ def test_soft_loss_is_zero_for_equal_logits_and_positive_otherwise():
     a, b = torch.tensor([[2.0, 1.0]]), torch.tensor([[1.0, 2.0]])
     assert soft_loss(a, a, 2.0).item() == pytest.approx(0, abs=1e-7)
     assert soft_loss(a, b, 2.0) > 0
+
+
+def test_hidden_words_are_masked_and_special_pieces_never(toy_vocabulary):
+    ids = torch.from_numpy(toy_vocabulary.encode(["dim the lights", "rain"] * 200).input_ids)
+    torch.manual_seed(0)
+    seen = hide_words(ids, toy_vocabulary, 0.3)
+    changed = seen != ids
+    words = ids >= len(SPECIAL)
+    assert not changed[~words].any()
+    assert (seen[changed] == toy_vocabulary.pieces.index("[MASK]")).all()
+    assert changed[words].float().mean().item() == pytest.approx(0.3, abs=0.05)
+    assert torch.equal(hide_words(ids, toy_vocabulary, 0.0), ids)
 
 
 def test_reworded_texts_are_made_of_the_texts_words():

@@ -11,10 +11,11 @@ from pipeline.config import Gates
 from pipeline.errors import NotRun
 from pipeline.evaluate import Evaluation
 from pipeline.files import tree_bytes
+from pipeline.progress import silent
 from pipeline.student import Student, load_student
 from pipeline.targets import get_target
 from pipeline.targets.base import RowRunner
-from pipeline.verify import PartLogits, judge, judge_student, run_parts
+from pipeline.verify import judge, judge_student, over_parts, run_texts
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +25,7 @@ def student(toy_run):
 
 @pytest.fixture(scope="module")
 def reference(student, toy_corpus):
-    parts = (toy_corpus.validation.texts, toy_corpus.test.texts, toy_corpus.test.out_of_scope)
-    return PartLogits(*(student.logits(part) for part in parts))
+    return over_parts(toy_corpus, student.logits)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,9 @@ def judged(student, toy_corpus, reference, tmp_path_factory):
         target = get_target("tflite")
         artifact = target.lower(made, out)
         runner = target.load(artifact)
-        measured = run_parts(runner, vocabulary, toy_corpus)
+        measured = over_parts(
+            toy_corpus, lambda texts: run_texts(runner, vocabulary, texts, silent, "")
+        )
         size = size or tree_bytes(artifact.path)
         weights = made.model.num_parameters()
         return judge(

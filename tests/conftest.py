@@ -188,7 +188,8 @@ def sealed_run(folder: Path, *flags: str) -> None:
     """Run into `folder`/build and keep what was printed."""
     done = pocketbert("run", "--out", str(folder / "build"), *flags)
     assert done.returncode == 0, done.stdout + done.stderr
-    (folder / "printed.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
+    (folder / "printed.txt").write_text(done.stdout, encoding="utf-8")
+    (folder / "stderr.txt").write_text(done.stderr, encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ Calls after the ExecuTorch and torchao documentation (XNNPACK backend, `quantize
 """
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -88,33 +90,35 @@ def _use_one_thread() -> None:
     """
     from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
 
-    _start_thread_pool()
-    _unsafe_reset_threadpool(1)
+    with _silent_log():
+        _unsafe_reset_threadpool(1)
 
 
-def _start_thread_pool() -> None:
-    """Create the runtime's thread pool without the five lines on CPU files that it logs.
+@contextmanager
+def _silent_log() -> Iterator[None]:
+    """Keep the runtime from logging, in the block, the CPU files it reads to size its threads.
 
-    They come from C++ and have no switch. The log function in the platform's table, ExecuTorch's
-    own means to redirect them, does nothing during this one call; errors stay as loud as ever.
+    Those lines come from C++ and have no switch. The log function in the platform's table,
+    ExecuTorch's own means to redirect them, does nothing meanwhile; errors are exceptions anyway.
     """
     spec = find_spec("executorch")
     assert spec is not None and spec.submodule_search_locations, "imported by the caller"
     folder = Path(spec.submodule_search_locations[0]) / "lib"
     try:
         runtime = ctypes.CDLL(str(next(folder.glob("libexecutorch.*"))))
-        pool = ctypes.CDLL(str(next(folder.glob("libexecutorch_threadpool.*"))))
         table = runtime._ZN10executorch7runtime12get_pal_implEv
-        start = pool._ZN10executorch9extension10threadpool14get_threadpoolEv
     except (StopIteration, OSError, AttributeError):
-        return  # another build of the runtime: its lines are printed
-    table.restype, start.restype = ctypes.POINTER(_PlatformTable), ctypes.c_void_p
+        yield  # another build of the runtime: its lines are printed
+        return
+    table.restype = ctypes.POINTER(_PlatformTable)
     platform = table().contents
     loud = platform.log
     # Any C function that takes nothing and does nothing; register_pal would log a line of its own.
     platform.log = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p).value
-    start()
-    platform.log = loud
+    try:
+        yield
+    finally:
+        platform.log = loud
 
 
 def _quantize(graph: LeanBert) -> LeanBert:

@@ -8,6 +8,7 @@ from pipeline.config import DataConfig
 from pipeline.data import Part, read_labelled
 from pipeline.errors import BundleError, NotRun, TargetUnavailable
 from pipeline.evaluate import Evaluation, agreement, evaluate
+from pipeline.files import sha256
 from pipeline.inference import Logits
 from pipeline.progress import Track, silent
 from pipeline.student import load_student
@@ -48,8 +49,10 @@ def verify_bundle(
 
 def evaluate_bundle(
     bundle: Bundle, file: Path, data: DataConfig, student: Path | None, track: Track = silent
-) -> dict[str, Audit | TargetUnavailable]:
+) -> tuple[dict[str, Audit | TargetUnavailable], tuple[str, ...]]:
     """Figures of every artefact on the labelled `file`, at the thresholds that were sealed.
+
+    Also returned are the rows that were left out, with line numbers.
 
     Args:
         student: folder of the float student, for agreement; by default the one that
@@ -60,7 +63,7 @@ def evaluate_bundle(
         BundleError: an artefact does not reproduce its golden cases.
         ModelError: the student's folder cannot be read.
     """
-    part = read_labelled(file, data, bundle.labels)
+    part, findings = read_labelled(file, data, bundle.labels)
     reference = _student_logits(bundle, part, student, track)
     outcomes: dict[str, Audit | TargetUnavailable] = {}
     for target, sealed in bundle.artifacts.items():
@@ -70,7 +73,7 @@ def evaluate_bundle(
             outcomes[target] = error
         else:
             outcomes[target] = _audit(bundle, sealed, runner, part, reference, track)
-    return outcomes
+    return outcomes, findings
 
 
 def _audit(
@@ -92,13 +95,14 @@ def _audit(
 def _student_logits(
     bundle: Bundle, part: Part, folder: Path | None, track: Track
 ) -> Logits | NotRun:
-    chosen = folder or bundle.path.parent / "student"
+    chosen = folder or bundle.path.resolve().parent / "student"
     if folder is None and not chosen.is_dir():
         return NotRun(NO_STUDENT)
     student = load_student(chosen)
-    if student.labels != bundle.labels:
+    digest = sha256(chosen / "model.safetensors")
+    if digest != bundle.manifest["provenance"]["student_sha256"]:
         raise BundleError(
-            f"{chosen}: has other labels than the bundle. Name the student the bundle was made of "
-            "with --student."
+            f"{chosen}: has sha256 {digest[:12]}…, another student than the bundle's. "
+            "Name the one it was made of with --student."
         )
     return student.logits(part.texts, track, "Student reads")

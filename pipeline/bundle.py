@@ -17,7 +17,7 @@ from pipeline.errors import BundleError
 from pipeline.evaluate import Calibration
 from pipeline.files import replacing_folder, sha256, write_json
 from pipeline.inference import Logits
-from pipeline.targets import get_target
+from pipeline.targets import TARGETS, get_target
 from pipeline.targets.base import Artifact, Runner
 from pipeline.vocabulary import Vocabulary, read_vocabulary
 
@@ -111,9 +111,10 @@ class Bundle:
             BundleError: no such artefact, a damaged file, or other ids or logits than sealed.
             TargetUnavailable: this host lacks the runtime.
         """
-        if target not in self.artifacts:
+        known = [name for name in self.artifacts if name in TARGETS]
+        if target not in known:
             raise BundleError(
-                f"{self.path}: holds no {target!r} artefact, but {', '.join(self.artifacts)}. "
+                f"{self.path}: holds no {target!r} artefact, but {', '.join(known)}. "
                 "Choose one of these."
             )
         sealed = self.artifacts[target]
@@ -178,6 +179,8 @@ def open_bundle(path: Path) -> Bundle:
         _check_schema(path, str(manifest["schema"]))
         _check_files(path, manifest["files"])
         return _parse(path, manifest)
+    except OSError as error:
+        raise BundleError(f"{path}: {error}. Check the bundle's permissions.") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(
             f"{path / MANIFEST}: {type(error).__name__} {error}; the manifest is not one that "

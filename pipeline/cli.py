@@ -48,11 +48,14 @@ def main() -> None:
     except PipelineError as error:
         err.print(f"[bold red]pocketbert:[/] {escape(str(error))}")
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        err.print(f"[bold red]pocketbert:[/] {escape(str(error))}. Free space or mend permissions.")
+        sys.exit(2)
     except KeyboardInterrupt:
         err.print("pocketbert: interrupted; finished stages are kept, the same command goes on.")
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(1)
 
 
 @app.command(
@@ -108,7 +111,7 @@ def run(
         {
             "preset": preset,
             "seed": seed,
-            "targets": tuple(targets.split(",")) if targets else None,
+            "targets": tuple(name.strip() for name in targets.split(",")) if targets else None,
             "data": {
                 "source": data,
                 "text": text_column,
@@ -137,8 +140,8 @@ def run(
         show.run_result(out, result)
     if result.failures:
         raise GateFailed(
-            f"{len(result.failures)} of the gates failed; nothing was sealed, and the artefacts "
-            f"are in {out_folder} for inspection."
+            f"{len(result.failures)} of the gates failed, so nothing was sealed; what was made is "
+            f"in {out_folder} for inspection, and a bundle there is an earlier run's."
         )
 
 
@@ -146,14 +149,16 @@ def run(
 def chat(
     bundle: BundleFolder,
     runtime: Annotated[
-        str, typer.Option(help="Artefact that answers: executorch, tflite, tflite-task or coreml.")
-    ] = "executorch",
+        str | None,
+        typer.Option(help=f"Artefact that answers: {', '.join(TARGETS)}; default: the first."),
+    ] = None,
 ) -> None:
     """Chat in the terminal, or answer piped lines; /stats shows latency, /quit leaves."""
     opened = _open(bundle)
     from pipeline import show
     from pipeline.chat import Answer, ChatEngine
 
+    runtime = runtime or next((name for name in TARGETS if name in opened.artifacts), TARGETS[0])
     engine = ChatEngine(opened, runtime, opened.load(runtime))
     show.chat_opening(out, opened, runtime)
     answers = list[Answer]()
@@ -186,7 +191,7 @@ def verify(bundle: BundleFolder, as_json: Json = False) -> None:
         show.verified(out, opened, outcomes)
     failed = [name for name, outcome in outcomes.items() if isinstance(outcome, BundleError)]
     if failed or not any(isinstance(outcome, Audit) for outcome in outcomes.values()):
-        raise GateFailed(f"{bundle}: {', '.join(failed) or 'nothing'} could be verified here.")
+        raise GateFailed(f"{bundle}: not verified: {', '.join(failed or opened.artifacts)}.")
 
 
 @app.command(
@@ -213,7 +218,9 @@ def evaluate(
         out_of_scope_label=opened.out_of_scope_label,
     )
     with _progress() as track:
-        outcomes = evaluate_bundle(opened, data, columns, student, track)
+        outcomes, findings = evaluate_bundle(opened, data, columns, student, track)
+    for finding in findings:
+        err.print(f"data: {escape(finding)}")
     if as_json:
         _print_json({name: _plain(outcome) for name, outcome in outcomes.items()})
     else:
@@ -223,14 +230,17 @@ def evaluate(
 @app.command(epilog="Example: [bold]pocketbert doctor[/]")
 def doctor(as_json: Json = False) -> None:
     """Say what this machine can and cannot do, and how to mend it."""
-    from pipeline import show
     from pipeline.doctor import examine
 
     findings = examine()
     if as_json:
         _print_json({finding.ability: asdict(finding) for finding in findings})
     else:
-        show.findings(out, findings)
+        for found in findings:
+            mark = "[green]✓[/]" if found.present else "[red]✗[/]"
+            out.print(f"{mark} {found.ability:22} {escape(found.detail)}")
+            if found.remedy:
+                out.print(f"  {'':22} [yellow]{escape(found.remedy)}[/]")
 
 
 @app.callback(invoke_without_command=True)
@@ -262,6 +272,8 @@ def _given(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _lines() -> Iterator[str]:
     """Lines typed or piped, of any content, until the end of input."""
+    if sys.stdin is None:
+        return
     if sys.stdin.isatty():
         while True:
             try:

@@ -42,7 +42,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         for name in ("validation_share", "test_share"):
-            _within(name, getattr(self, name), 0.01, 0.5)
+            _within(name, getattr(self, name), 0.01, 0.4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class StudentSpec:
 
     layers: int = 2
     hidden: int = 128
-    vocabulary: int | None = 8_000  # word pieces kept; None keeps the teacher's
+    vocabulary: int | None = 8_000  # word pieces kept; None (in Python) keeps the teacher's
     max_length: int = 64  # tokens; longer texts are cut
 
     __pydantic_config__ = STRICT
@@ -98,6 +98,8 @@ class DistillConfig:
     def __post_init__(self) -> None:
         _within("epochs", self.epochs, 1, 10_000)
         _within("batch_size", self.batch_size, 1, 4096)
+        _within("learning_rate", self.learning_rate, 1e-7, 1.0)
+        _within("head_learning_rate", self.head_learning_rate, 1e-7, 1.0)
         _within("temperature", self.temperature, 0.1, 100.0)
         _within("soft_weight", self.soft_weight, 0.0, 1.0)
         _within("word_dropout", self.word_dropout, 0.0, 0.9)
@@ -162,7 +164,7 @@ def load_config(file: Path | None, overrides: Mapping[str, Any]) -> RunConfig:
     settings = _merge(_read_toml(file) if file else {}, overrides)
     preset = settings.get("preset", "nano")
     base = RunConfig()
-    if preset in PRESETS:
+    if isinstance(preset, str) and preset in PRESETS:
         student, distill = PRESETS[preset]
         base = replace(base, student=student, distill=distill)
     try:

@@ -6,10 +6,11 @@ is kept as findings that name file and line.
 
 import csv
 import hashlib
+import io
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -21,6 +22,7 @@ from sklearn.model_selection import train_test_split
 
 from pipeline.config import DataConfig
 from pipeline.errors import DataError
+from pipeline.text import clean
 
 PARTS = ("train", "validation", "test")
 BUILT_IN = ("assistant",)
@@ -93,13 +95,17 @@ def load_corpus(config: DataConfig, seed: int = 0) -> Corpus:
     return _assemble(config.source, _divide(rows, config, seed), findings)
 
 
-def read_labelled(file: Path, config: DataConfig, labels: tuple[str, ...]) -> Part:
+def read_labelled(
+    file: Path, config: DataConfig, labels: tuple[str, ...]
+) -> tuple[Part, tuple[str, ...]]:
     """Read one labelled file whole, as a part for evaluation against known `labels`.
+
+    Also returned are the findings: rows left out, with line numbers.
 
     Raises:
         DataError: unreadable, empty, or an intent that is not among `labels`.
     """
-    rows, _ = _clean(list(_read_file(file, config)))
+    rows, findings = _clean(list(_read_file(file, config)))
     if not any(row.intent is not None for row in rows):
         raise DataError(f"{file}: holds no in-scope row; give at least one text with its intent.")
     for row in rows:
@@ -108,7 +114,7 @@ def read_labelled(file: Path, config: DataConfig, labels: tuple[str, ...]) -> Pa
                 f"{row.where}: intent {row.intent!r} is not one of the bundle's {len(labels)}. "
                 "Evaluate on data with the labels that the bundle was trained on."
             )
-    return _part(rows, labels)
+    return _part(rows, labels), findings
 
 
 def read_replies(config: DataConfig, labels: tuple[str, ...]) -> dict[str, list[str]]:
@@ -185,16 +191,22 @@ def _read_folder(folder: Path, config: DataConfig) -> Iterator[Row]:
 
 
 def _read_file(file: Path, config: DataConfig, *, intent_required: bool = True) -> Iterator[Row]:
-    if file.suffix not in SUFFIXES:
+    suffix = file.suffix.lower()
+    if not file.exists():
+        raise DataError(
+            f"{file}: no such file or folder. Check the path, or use the built-in "
+            f"{', '.join(BUILT_IN)}."
+        )
+    if suffix not in SUFFIXES:
         raise DataError(
             f"{file}: kind {file.suffix or 'without a suffix'!r} is not read. "
             f"Give one of {', '.join(SUFFIXES)}."
         )
     text = _read_text(file)
-    if file.suffix == ".json":
+    if suffix == ".json":
         yield from _read_clinc(file, text)
         return
-    records = _read_jsonl(file, text) if file.suffix == ".jsonl" else _read_table(file, text)
+    records = _read_jsonl(file, text) if suffix == ".jsonl" else _read_table(file, text)
     for where, record in records:
         yield _row(where, record, config, intent_required)
 
@@ -229,9 +241,16 @@ def _read_jsonl(file: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]
 
 
 def _read_table(file: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    reader = csv.DictReader(text.splitlines(keepends=True), delimiter=TABLES[file.suffix])
+    # StringIO, not splitlines(): U+2028 and U+0085 may stand inside a field.
+    lines = io.StringIO(text, newline="")
+    reader = csv.DictReader(lines, delimiter=TABLES[file.suffix.lower()], strict=True)
     try:
         for record in reader:
+            if None in record:
+                raise DataError(
+                    f"{file.name}:{reader.line_num}: has more fields than the "
+                    f"{len(reader.fieldnames or ())} columns. Quote the field that holds the mark."
+                )
             yield f"{file.name}:{reader.line_num}", record
     except csv.Error as error:
         raise DataError(f"{file.name}:{reader.line_num}: {error}. Quote the field.") from error
@@ -246,7 +265,8 @@ def _read_clinc(file: Path, text: str) -> Iterator[Row]:
             stem = name.removeprefix("oos_")
             out_of_scope = stem != name or intent == "oos"
             where = f"{file.name}:{name}[{index}]"
-            yield Row(str(utterance), None if out_of_scope else intent, where, PART_NAMES[stem])
+            row = _checked(where, str(utterance), "" if out_of_scope else str(intent))
+            yield replace(row, part=PART_NAMES[stem])
     except (ValueError, AttributeError, TypeError, KeyError) as error:
         raise DataError(
             f"{file}: not CLINC150's layout of train, val and test lists of [text, intent] "
@@ -272,10 +292,13 @@ def _read_hub(name: str, config: DataConfig) -> Iterator[Row]:
     for split, table in loaded.items():
         names = getattr(table.features.get(config.intent), "names", None)
         for index, record in enumerate(table):
+            where, label = f"{name}:{split}[{index}]", record.get(config.intent)
+            if names and (label is None or label < 0):
+                continue  # the hub's mark of an unlabelled row
             if names:
-                record = {**record, config.intent: names[record[config.intent]]}
-            row = _row(f"{name}:{split}[{index}]", record, config, True)
-            yield Row(row.text, row.intent, row.where, PART_NAMES.get(str(split)))
+                record = {**record, config.intent: names[label]}
+            row = _row(where, record, config, True)
+            yield replace(row, part=PART_NAMES.get(str(split)))
 
 
 def _row(where: str, record: Mapping[str, Any], config: DataConfig, intent_required: bool) -> Row:
@@ -293,12 +316,17 @@ def _row(where: str, record: Mapping[str, Any], config: DataConfig, intent_requi
             f"{where}: the intent is empty. Give out-of-scope rows the intent "
             f"{config.out_of_scope_label!r}."
         )
+    return _checked(where, str(record[config.text]), "" if out_of_scope else intent)
+
+
+def _checked(where: str, text: str, intent: str) -> Row:
+    """A row of clean text; an empty `intent` means out of scope."""
     if not intent.isprintable():
         raise DataError(
             f"{where}: intent {intent!r} holds a control character. "
             "Use letters, digits, spaces and punctuation: label files have one intent a line."
         )
-    return Row(str(record[config.text]), None if out_of_scope else intent, where)
+    return Row(clean(text), intent or None, where)
 
 
 # --- checking and dividing ---------------------------------------------------------------------
@@ -330,7 +358,8 @@ def _divide(rows: list[Row], config: DataConfig, seed: int) -> dict[str, list[Ro
     """Give each row its part: its own, or a stratified share of training (or unassigned) rows."""
     parts: dict[str, list[Row]] = {name: [] for name in PARTS}
     for row in rows:
-        parts[row.part or "train"].append(row)
+        if row.part or row.intent is not None:
+            parts[row.part or "train"].append(row)
     counts = Counter(row.intent for row in parts["train"] if row.intent is not None)
     missing = [name for name in PARTS[1:] if not any(r.intent is not None for r in parts[name])]
     needed = MIN_EXAMPLES + len(missing)
@@ -346,9 +375,19 @@ def _divide(rows: list[Row], config: DataConfig, seed: int) -> dict[str, list[Ro
             f"{config.source}: {len(counts)} intent in the training rows, at least 2 are needed. "
             "Check the intent column, or add rows of another intent."
         )
+    shares = {"validation": config.validation_share, "test": config.test_share}
+    left = 1.0  # of the rows that are divided; a share is of all of them, whatever went before
     for name in missing:
-        share = config.validation_share if name == "validation" else config.test_share
-        parts["train"], parts[name] = _stratified(parts["train"], share, seed)
+        kept, taken = _stratified(parts["train"], shares[name] / left, seed)
+        parts["train"], parts[name] = kept, parts[name] + taken
+        left -= shares[name]
+    # Out-of-scope rows without a part of their own are divided however the others came.
+    outside, left = [row for row in rows if row.part is None and row.intent is None], 1.0
+    for name, share in shares.items():
+        outside, taken = _stratified(outside, share / left, seed)
+        parts[name] += taken
+        left -= share
+    parts["train"] += outside
     return parts
 
 
@@ -361,7 +400,9 @@ def _stratified(rows: list[Row], share: float, seed: int) -> tuple[list[Row], li
         if len(group) < 2:  # only out-of-scope rows can be so few; they stay in training
             kept += group
             continue
-        size = min(max(1, round(len(group) * share)), len(group) - 1)
+        # No part is left empty, and training keeps what an intent needs where it has it.
+        spare = max(1, len(group) - MIN_EXAMPLES)
+        size = min(max(1, round(len(group) * share)), spare, len(group) - 1)
         left, right = train_test_split(group, test_size=size, random_state=seed)
         kept, taken = kept + left, taken + right
     return kept, taken

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.cache import installed_version
-from pipeline.errors import PipelineError
 
 PYTHONS = ((3, 10), (3, 11))
 SETUP = "run scripts/setup"
@@ -69,8 +68,9 @@ def _imports(ability: str, module: str, package: str) -> Finding:
 def _try(ability: str, attempt: Callable[[], str], remedy: str) -> Finding:
     try:
         return Finding(ability, True, attempt())
-    except (ImportError, OSError, PipelineError, TypeError) as error:
-        return Finding(ability, False, str(error).splitlines()[0], remedy)
+    except Exception as error:  # a broken toolchain may raise anything when it is imported
+        reason = str(error).partition("\n")[0]
+        return Finding(ability, False, f"{type(error).__name__}: {reason}", remedy)
 
 
 def _teacher() -> str:

@@ -21,7 +21,7 @@ from pipeline.inference import Logits
 from pipeline.progress import Track, silent
 from pipeline.report import Confusion, ModelResult, RunResult, write_report
 from pipeline.stages import Job, Lowered
-from pipeline.student import Student, load_student
+from pipeline.student import load_student
 from pipeline.verify import PartLogits, judge_student
 
 CONFUSIONS = 12  # pairs of intents shown in the report
@@ -59,14 +59,12 @@ def run(config: RunConfig, out: Path, track: Track = silent, *, fresh: bool = Fa
             for name, made in artifacts.items()
         }
         latency = {
-            name: made if isinstance(made, NotRun) else stages.bench(job, made, student)
-            for name, made in artifacts.items()
+            name: made if isinstance(made, NotRun) else stages.bench(job, made.artifact, student)
+            for name, made in lowered.items()
         }
         failures += _failures(lowered)
         bundle = (
-            NotRun("a gate failed")
-            if failures
-            else _seal(job, replies, load_student(student), teacher, lowered)
+            NotRun("a gate failed") if failures else _seal(job, replies, teacher, student, lowered)
         )
         result = RunResult(
             out=out,
@@ -129,26 +127,28 @@ def _failures(lowered: Mapping[str, Lowered | NotRun]) -> tuple[str, ...]:
 def _seal(
     job: Job,
     replies: Mapping[str, list[str]],
-    student: Student,
     teacher: Path,
+    student: Path,
     lowered: Mapping[str, Lowered | NotRun],
 ) -> Path:
     made = {name: value for name, value in lowered.items() if isinstance(value, Lowered)}
     logits = {name: value.golden for name, value in made.items()}
     texts = golden_texts(job.corpus.test.texts)
+    vocabulary = load_student(student).vocabulary
     return seal(
         job.cache.out / "bundle",
         name=job.corpus.name,
         labels=job.corpus.labels,
-        vocabulary=student.vocabulary,
+        vocabulary=vocabulary,
         artifacts={name: _sealed(value) for name, value in made.items()},
         replies=replies,
-        golden=make_golden(texts, student.vocabulary, logits),
+        golden=make_golden(texts, vocabulary, logits),
         provenance={
             "seed": job.config.seed,
             "preset": job.config.preset,
             "data_sha256": job.corpus.digest,
             "teacher_sha256": sha256(teacher / "model.safetensors"),
+            "student_sha256": sha256(student / "model.safetensors"),
             "distill": to_dict(job.config.distill),
             "student": to_dict(job.config.student),
             "versions": job.cache.versions,

@@ -10,7 +10,6 @@ from pipeline.audit import Audit
 from pipeline.bench.record import LatencyRecord, summarize
 from pipeline.bundle import Bundle
 from pipeline.chat import Answer
-from pipeline.doctor import Finding
 from pipeline.errors import NotRun, PipelineError
 from pipeline.evaluate import Evaluation
 from pipeline.report import RunResult
@@ -87,15 +86,6 @@ def evaluated(console: Console, outcomes: Mapping[str, Audit | PipelineError]) -
     console.print(table)
     for note in sorted(notes):
         console.print(f"[yellow]not run:[/] {escape(note)}")
-
-
-def findings(console: Console, found: Sequence[Finding]) -> None:
-    """What the machine can do, and how to mend what it cannot."""
-    table = _table("", ("", "ability", "detail", "remedy"), (), ())
-    for finding in found:
-        mark = GOOD if finding.present else BAD
-        table.add_row(mark, finding.ability, escape(finding.detail), escape(finding.remedy))
-    console.print(table)
 
 
 def chat_opening(console: Console, bundle: Bundle, runtime: str) -> None:

@@ -5,6 +5,7 @@ computes is in the room it calls.
 """
 
 import json
+import sys
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -137,8 +138,11 @@ def lower(job: Job, name: str, student: Path) -> Artifact | NotRun:
     return replace(artifact, path=folder / artifact.path)
 
 
-def verify(job: Job, artifact: Artifact, student: Path, reference: Reference) -> Lowered:
-    """Run the artefact, read back from disk, on everything that the gates look at."""
+def verify(job: Job, artifact: Artifact, student: Path, reference: Reference) -> Lowered | NotRun:
+    """Run the artefact, read back from disk, on everything that the gates look at.
+
+    Without the runtime it is not run, and what was not verified is not sealed.
+    """
     name = artifact.target
     inputs = {
         "corpus": job.corpus.digest,
@@ -165,7 +169,10 @@ def verify(job: Job, artifact: Artifact, student: Path, reference: Reference) ->
         write_json(folder / "verdict.json", asdict(verdict))
         save_file({"golden": golden}, folder / "golden.safetensors")
 
-    folder = job.cache.folder(f"verified/{name}", inputs, make)
+    try:
+        folder = job.cache.folder(f"verified/{name}", inputs, make)
+    except TargetUnavailable as error:
+        return NotRun(str(error))
     verdict = TypeAdapter(Verdict).validate_json((folder / "verdict.json").read_bytes())
     return Lowered(artifact, verdict, load_file(folder / "golden.safetensors")["golden"])
 
@@ -173,7 +180,7 @@ def verify(job: Job, artifact: Artifact, student: Path, reference: Reference) ->
 def bench(job: Job, artifact: Artifact, student: Path) -> LatencyRecord | NotRun:
     """What the artefact costs on this host, where its real runtime is at hand."""
     name = artifact.target
-    if name == "coreml":
+    if name == "coreml" and sys.platform != "darwin":
         return NotRun(NO_CORE_ML_TIME)
 
     def make(folder: Path) -> None:

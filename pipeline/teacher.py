@@ -192,7 +192,9 @@ def _read_json(file: Path, default: dict[str, Any] | None = None) -> dict[str, A
     if default is not None and not file.exists():
         return default
     try:
-        loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        loaded = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(loaded, dict):
+            raise ValueError("no JSON object")
         return loaded
     except (OSError, ValueError) as error:
         raise ModelError(

@@ -81,7 +81,7 @@ def judge(
     """
     labels = corpus.test.labels
     finite = all(np.isfinite(logits).all() for logits in vars(measured).values())
-    readable = measured if finite else PartLogits(*map(np.nan_to_num, vars(measured).values()))
+    readable = measured if finite else PartLogits(*map(_zeroed, vars(measured).values()))
     calibration = calibrate(readable.validation, corpus.validation.labels)
     evaluation = evaluate(readable.test, labels, readable.out_of_scope, calibration)
     agreed = agreement(readable.test, student.test)
@@ -114,6 +114,11 @@ def judge_student(student: Evaluation, teacher: Evaluation, gates: Gates) -> tup
         f"{teacher.accuracy:.1%}), below the required {gates.min_retention:.1%}. Use a larger "
         "--preset, more --epochs or more text, or lower --min-retention.",
     )
+
+
+def _zeroed(logits: Logits) -> Logits:
+    """The finite ones of `logits`, zero for the others, so that the rest can still be judged."""
+    return np.where(np.isfinite(logits), logits, np.float32(0))
 
 
 def _not_finite(target: str, measured: PartLogits) -> str:

@@ -19,6 +19,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 
 from pipeline.errors import InputError, ModelError
+from pipeline.text import clean
 
 PAD, UNKNOWN, CLS, SEP, MASK = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 Ids = NDArray[np.int64]
@@ -83,11 +84,6 @@ class Vocabulary:
         """Write `vocab.txt`, one piece a line."""
         text = "".join(f"{piece}\n" for piece in self.pieces)
         (folder / "vocab.txt").write_text(text, encoding="utf-8", newline="\n")
-
-
-def clean(text: str) -> str:
-    """Replace lone surrogates, which no UTF-8 tokenizer can hold, by U+FFFD (which BERT drops)."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def read_vocabulary(file: Path, *, lowercase: bool, max_length: int) -> Vocabulary:

@@ -13,6 +13,7 @@ ORDER = [
     "progress",
     "quiet",
     "files",
+    "text",
     "config",
     "data",
     "vocabulary",

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,16 @@ def test_doctor_names_what_is_missing_and_how_to_mend_it():
     found = json.loads(done.stdout)
     assert found["lower to ExecuTorch"]["present"]
     assert all(item["present"] or item["remedy"] for item in found.values())
+
+
+def test_doctor_works_where_torch_is_missing():
+    script = (
+        "import sys; sys.modules['torch'] = None; sys.argv = ['pocketbert', 'doctor']\n"
+        "from pipeline.cli import main; main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "✗ lower to ExecuTorch" in done.stdout
 
 
 def test_version():

@@ -120,6 +120,33 @@ def test_out_of_scope_rows_by_label_and_by_file(tmp_path):
         assert corpus.test.out_of_scope
 
 
+def test_out_of_scope_rows_are_kept_however_the_parts_come(tmp_path):
+    odd = [{"text": f"odd {n}"} for n in range(20)]
+    one = tmp_path / "one"
+    one.mkdir()
+    write_jsonl(one / "train.jsonl", rows())
+    write_jsonl(one / "oos_test.jsonl", odd)
+    assert len(load(one).test.out_of_scope) == 20
+    assert load(one).test.texts
+    two = tmp_path / "two"
+    two.mkdir()
+    for name in ("train", "val", "test"):
+        write_jsonl(two / f"{name}.jsonl", prefixed(name))
+    corpus = load(two, out_of_scope=write_jsonl(tmp_path / "odd.jsonl", odd))
+    counts = [len(part.out_of_scope) for part in corpus.parts.values()]
+    assert counts == [13, 3, 4]
+
+
+def test_shares_are_of_all_rows(tmp_path):
+    corpus = load(write_jsonl(tmp_path / "d.jsonl", rows(100)))
+    assert [len(part.texts) for part in corpus.parts.values()] == [130, 30, 40]
+
+
+def test_lone_surrogates_are_replaced_on_reading(tmp_path):
+    records = [{**r, "text": r["text"] + " \ud83d"} for r in rows()]
+    assert "\ufffd" in load(write_jsonl(tmp_path / "d.jsonl", records)).train.texts[0]
+
+
 # --- findings and errors ---------------------------------------------------------------------
 
 
@@ -154,6 +181,7 @@ def test_text_in_two_parts_stays_in_the_one_that_is_measured(tmp_path):
             b'{"utterance": "x", "intent": "a"}\n',
             r"'text' is missing .*utterance",
         ),
+        ("d.csv", b"text,intent\nset it, please,a\n", r"d.csv:2: has more fields than the 2"),
         ("d.csv", b"text,label\nx,a\n", r"d.csv:2: column 'intent' is missing .*label"),
         ("d.jsonl", b"", r"0 intent in the training rows, at least 2"),
         ("d.json", b'{"rows": []}', r"0 intent|CLINC150"),

@@ -96,9 +96,10 @@ def test_float_file_fails_by_its_size(judged, student):
     assert any("the embedding, is not int8" in failure for failure in failures)
 
 
-def test_nan_fails(student, toy_corpus, reference):
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_logit_that_is_not_finite_fails(value, student, toy_corpus, reference):
     spoiled = replace(reference, test=reference.test.copy())
-    spoiled.test[3, 1] = np.nan
+    spoiled.test[3, 1] = value
     verdict = judge("coreml", "x", 1, 1, spoiled, reference, toy_corpus, Gates())
     assert "coreml: 1 logits are not finite" in verdict.failures[0]
 

@@ -34,13 +34,7 @@ class CoreML:
 
     def lower(self, student: Student, out: Path) -> Artifact:
         """Write `coreml.mlpackage`; byte-identical for the same student."""
-        try:
-            import coremltools
-        except ImportError as error:
-            raise TargetUnavailable(
-                f"coreml: coremltools cannot be imported here ({error}). It has wheels for Linux "
-                "x86-64 and macOS; elsewhere choose other --targets."
-            ) from error
+        coremltools = _import_coremltools()
         length = student.vocabulary.max_length
         path = out / f"{self.name}{self.suffix}"
         model = _convert(coremltools, LeanBert(student.model, length), length)
@@ -73,12 +67,23 @@ class CoreML:
 def _evaluator(artifact: Artifact) -> tuple[Any, str]:
     from pipeline.targets.mil import Package
 
+    _import_coremltools()  # whose protobuf classes the evaluator reads with
     return Package(artifact.path), EVALUATOR
 
 
-def _apple(artifact: Artifact) -> tuple[Any, str]:
-    import coremltools
+def _import_coremltools() -> Any:
+    try:
+        import coremltools
+    except ImportError as error:
+        raise TargetUnavailable(
+            f"coreml: coremltools cannot be imported here ({error}). It has wheels for Linux "
+            "x86-64 and macOS; elsewhere choose other --targets."
+        ) from error
+    return coremltools
 
+
+def _apple(artifact: Artifact) -> tuple[Any, str]:
+    coremltools = _import_coremltools()
     try:
         model = coremltools.models.MLModel(str(artifact.path))
     except RuntimeError as error:

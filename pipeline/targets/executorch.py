@@ -32,6 +32,14 @@ class ExecuTorch:
 
     def lower(self, student: Student, out: Path) -> Artifact:
         """Write `executorch.pte`; byte-identical for the same student."""
+        try:
+            import executorch.exir  # noqa: F401  both are used further down
+            import torchao.quantization  # noqa: F401
+        except ImportError as error:
+            raise TargetUnavailable(
+                f"executorch: the toolchain cannot be imported here ({error}). Install "
+                "executorch and torchao as pinned, or choose other --targets."
+            ) from error
         longest = student.vocabulary.max_length
         graph = LeanBert(student.model, longest)
         path = out / f"{self.name}{self.suffix}"

@@ -21,6 +21,7 @@ DELEGATE_NOTICE = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
 def convert(modules: Mapping[str, tuple[nn.Module, dict[str, Tensor]]]) -> bytes:
     """Convert one module a signature, its sample inputs by name, to a float TFLite flatbuffer."""
     try:
+        import ai_edge_quantizer  # noqa: F401  used once the model is converted
         import litert_torch
     except ImportError as error:
         raise TargetUnavailable(

@@ -15,6 +15,7 @@ ORDER = [
     "files",
     "text",
     "config",
+    "rows",
     "data",
     "vocabulary",
     "inference",

@@ -7,7 +7,7 @@ is kept as findings that name file and line.
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -183,19 +183,25 @@ def _divide(rows: list[Row], config: DataConfig, seed: int) -> dict[str, list[Ro
             "Check the intent column, or add rows of another intent."
         )
     shares = {"validation": config.validation_share, "test": config.test_share}
-    left = 1.0  # of the rows that are divided; a share is of all of them, whatever went before
-    for name in missing:
-        kept, taken = _stratified(parts["train"], shares[name] / left, seed)
-        parts["train"], parts[name] = kept, parts[name] + taken
-        left -= shares[name]
+    outside = [row for row in rows if row.part is None and row.intent is None]
+    parts["train"], cut = _cut(parts["train"], {name: shares[name] for name in missing}, seed)
     # Out-of-scope rows without a part of their own are divided however the others came.
-    outside, left = [row for row in rows if row.part is None and row.intent is None], 1.0
-    for name, share in shares.items():
-        outside, taken = _stratified(outside, share / left, seed)
-        parts[name] += taken
-        left -= share
+    outside, cut_outside = _cut(outside, shares, seed)
     parts["train"] += outside
+    for name in shares:
+        parts[name] += cut.get(name, []) + cut_outside[name]
     return parts
+
+
+def _cut(
+    rows: list[Row], shares: Mapping[str, float], seed: int
+) -> tuple[list[Row], dict[str, list[Row]]]:
+    """Cut a part for each of `shares`, each a share of all `rows`; what is left comes first."""
+    left, cut = 1.0, dict[str, list[Row]]()
+    for name, share in shares.items():
+        rows, cut[name] = _stratified(rows, share / left, seed)
+        left -= share
+    return rows, cut
 
 
 def _stratified(rows: list[Row], share: float, seed: int) -> tuple[list[Row], list[Row]]:

@@ -9,10 +9,12 @@ import json
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from pipeline import team
 from pipeline.errors import PipelineError
 from pipeline.files import replacing_folder, tree_digest, write_json
 
@@ -21,6 +23,7 @@ RECORD = "stage.json"
 VERSIONS = (
     "torch",
     "transformers",
+    "accelerate",
     "tokenizers",
     "torchao",
     "executorch",
@@ -40,25 +43,58 @@ class Cache:
         """With `fresh`, every stage runs again."""
         self.out = out
         self.reused: list[str] = []
-        self._fresh = fresh
+        self.fresh = fresh
         self.versions = {name: installed_version(name) for name in ("pocketbert", *VERSIONS)}
 
     def folder(self, name: str, inputs: dict[str, Any], make: Callable[[Path], None]) -> Path:
         """The folder of stage `name`: made by `make` unless it holds the outcome of `inputs`.
 
         Args:
+            name: of the folder, below the output folder.
             inputs: everything that decides the outcome; paths stand for the content below them.
             make: fills the empty folder it is given.
         """
-        folder = self.out / name
-        key = self._key(name, inputs)
-        if not self._fresh and self._is_whole(folder, key):
-            self.reused.append(name)
+        folder, key = self.out / name, self._key(name, inputs)
+        if self.has(name, inputs):
+            if name not in self.reused:
+                self.reused.append(name)
             return folder
         with replacing_folder(folder) as new:
             make(new)
             write_json(new / RECORD, {"key": key, "content": _content(new)})
         return folder
+
+    def shared_folder(
+        self,
+        name: str,
+        inputs: dict[str, Any],
+        make: Callable[[Path], None],
+        *,
+        together: bool = False,
+    ) -> Path:
+        """As `folder`, while several processes are at work: all call this, the main one writes.
+
+        With `together`, all of them take part in `make`, and what the others write is dropped.
+        """
+        if team.is_main():
+            # Said before the work begins, so that the others know whether to take part.
+            team.told(not self.has(name, inputs))
+            folder = self.folder(name, inputs, make)
+        else:
+            folder = self.out / name
+            if team.told(None) and together:
+                with TemporaryDirectory() as aside:
+                    make(Path(aside))
+        team.wait()
+        return folder
+
+    def checkpoints(self, name: str, inputs: dict[str, Any]) -> Path:
+        """Where stage `name` keeps its state while it is made from `inputs`."""
+        return self.out / "checkpoints" / f"{name}-{self._key(name, inputs)[:12]}"
+
+    def has(self, name: str, inputs: dict[str, Any]) -> bool:
+        """Whether the folder of stage `name` holds the outcome of `inputs`."""
+        return not self.fresh and self._is_whole(self.out / name, self._key(name, inputs))
 
     def _key(self, name: str, inputs: dict[str, Any]) -> str:
         def plain(value: Any) -> Any:

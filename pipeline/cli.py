@@ -1,6 +1,7 @@
 """The command line: parsing and printing only."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,8 +16,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pipeline import __version__
 from pipeline.config import PRESETS, TARGETS, DataConfig, load_config
-from pipeline.errors import GateFailed, PipelineError
-from pipeline.progress import Track
+from pipeline.errors import GateFailed, NotRun, PipelineError
+from pipeline.options import (
+    BundleFolder,
+    Config,
+    Data,
+    Epochs,
+    FineTune,
+    Json,
+    Seed,
+    TeacherSource,
+    Unlabeled,
+    to_bytes,
+    to_seconds,
+)
+from pipeline.progress import Track, silent
 from pipeline.quiet import quiet
 
 if TYPE_CHECKING:
@@ -34,9 +48,6 @@ app = typer.Typer(
 WIDTH = None if sys.stdout.isatty() else 120  # of tables in a pipe or a file
 out = Console(highlight=False, soft_wrap=True, width=WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
-BundleFolder = Annotated[Path, typer.Argument(help="A sealed bundle, for example build/bundle.")]
 
 
 def main() -> None:
@@ -62,35 +73,25 @@ def main() -> None:
     epilog="Example: [bold]pocketbert run --data intents.csv --preset micro --out build[/]"
 )
 def run(
-    data: Annotated[
-        str | None,
-        typer.Option(
-            help="Built-in name, file (.jsonl .csv .tsv .json), folder of parts, or hf:NAME."
-        ),
-    ] = None,
+    data: Data = None,
     preset: Annotated[str | None, typer.Option(help=f"Student: {', '.join(PRESETS)}.")] = None,
     out_folder: Annotated[
         Path, typer.Option("--out", help="Where everything goes.", file_okay=False)
     ] = Path("build"),
-    config: Annotated[
-        Path | None, typer.Option(help="TOML file of settings; flags override it.")
-    ] = None,
+    config: Config = None,
     targets: Annotated[
         str | None, typer.Option(help=f"Comma-separated: {','.join(TARGETS)}.")
     ] = None,
-    teacher: Annotated[
-        str | None, typer.Option(help="BERT folder, hub name, or minilm (packaged).")
-    ] = None,
-    fine_tune: Annotated[
-        bool | None, typer.Option("--fine-tune", help="Train the whole teacher, not only its head.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of splits and training.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Of distillation.")] = None,
+    teacher: TeacherSource = None,
+    fine_tune: FineTune = None,
+    seed: Seed = None,
+    epochs: Epochs = None,
     text_column: Annotated[str | None, typer.Option(help="Column of the text.")] = None,
     intent_column: Annotated[str | None, typer.Option(help="Column of the intent.")] = None,
     out_of_scope: Annotated[
         str | None, typer.Option(help="File of texts that belong to no intent.")
     ] = None,
+    unlabeled: Unlabeled = None,
     replies: Annotated[
         str | None, typer.Option(help="JSON of what the chat says for each intent.")
     ] = None,
@@ -117,6 +118,7 @@ def run(
                 "text": text_column,
                 "intent": intent_column,
                 "out_of_scope": out_of_scope,
+                "unlabeled": unlabeled,
                 "replies": replies,
             },
             "teacher": {"source": teacher, "fine_tune": fine_tune},
@@ -134,6 +136,8 @@ def run(
 
     with _progress() as track:
         result = runs.run(settings, out_folder, track, fresh=fresh)
+    if isinstance(result, NotRun):
+        return  # another process does the rest
     if as_json:
         _print_json(runs.to_json(result))
     else:
@@ -142,6 +146,61 @@ def run(
         raise GateFailed(
             f"{len(result.failures)} of the gates failed, so nothing was sealed; what was made is "
             f"in {out_folder} for inspection, and a bundle there is an earlier run's."
+        )
+
+
+@app.command(
+    "search",
+    epilog="Example: [bold]pocketbert search --budget 30m --max-bytes 2MB --min-retention 0.98[/]",
+)
+def search_shapes(
+    budget: Annotated[str, typer.Option(help="Time for all of it: 90s, 30m or 2h.")] = "30m",
+    max_bytes: Annotated[str, typer.Option(help="Largest int8 artefact: 900KB or 2MB.")] = "2MB",
+    min_retention: Annotated[
+        float, typer.Option(help="Share of the teacher's accuracy that is enough.")
+    ] = 0.98,
+    data: Data = None,
+    unlabeled: Unlabeled = None,
+    out_folder: Annotated[
+        Path, typer.Option("--out", help="Where everything goes.", file_okay=False)
+    ] = Path("build/search"),
+    config: Config = None,
+    teacher: TeacherSource = None,
+    fine_tune: FineTune = None,
+    seed: Seed = None,
+    epochs: Epochs = None,
+    as_json: Json = False,
+) -> None:
+    """Train students of many shapes within a time budget; show which pay off."""
+    overrides = _given(
+        {
+            "seed": seed,
+            "data": {"source": data, "unlabeled": unlabeled},
+            "teacher": {"source": teacher, "fine_tune": fine_tune},
+            "distill": {"epochs": epochs},
+        }
+    )
+    settings = load_config(config, overrides)
+    from pipeline import show
+    from pipeline.search import search
+
+    with _progress() as track:
+        result = search(
+            settings,
+            out_folder,
+            budget_s=to_seconds(budget),
+            max_bytes=to_bytes(max_bytes),
+            min_retention=min_retention,
+            track=track,
+        )
+    if as_json:
+        _print_json(asdict(result))
+    else:
+        show.searched(out, result)
+    if result.best is None:
+        raise GateFailed(
+            f"None of the {len(result.found)} shapes that were trained keeps {min_retention:.1%} "
+            "of the teacher's accuracy. Raise --budget or --max-bytes, or lower --min-retention."
         )
 
 
@@ -288,6 +347,9 @@ def _lines() -> Iterator[str]:
 @contextmanager
 def _progress() -> Iterator[Track]:
     """Bars on stderr where a person looks on; elsewhere one line a step."""
+    if int(os.environ.get("RANK", "0")):  # of several processes, the first one speaks
+        yield silent
+        return
     if not err.is_terminal:
         said = set[str]()
 

@@ -34,6 +34,7 @@ class DataConfig:
     intent: str = "intent"  # column of the label
     out_of_scope: str | None = None  # file of texts that belong to no intent
     out_of_scope_label: str = "oos"  # rows with this intent are out of scope
+    unlabeled: str | None = None  # file of raw texts, which the teacher labels
     replies: str | None = None  # JSON of what the chat says for each intent
     validation_share: float = 0.15  # of each intent, where no validation part is given
     test_share: float = 0.2  # of each intent, where no test part is given
@@ -51,14 +52,22 @@ class TeacherConfig:
 
     source: str = "minilm"  # the packaged MiniLM, a local folder, or a hub name
     fine_tune: bool = False  # train the whole encoder, not only a head: minutes, not seconds
-    epochs: int = 5  # of full fine-tuning
-    learning_rate: float = 1e-4  # of the encoder; its head learns ten times faster
+    epochs: int = 5  # of full fine-tuning, at most
+    patience: int = 2  # epochs without better validation accuracy after which it stops
+    learning_rate: float = 1e-4  # of the encoder's last layer
+    head_learning_rate: float = 1e-3
+    layer_decay: float = 1.0  # a layer learns at this share of the rate of the one above it
+    outside_weight: float = 0.0  # of evenness on out-of-scope training texts
 
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
         _within("epochs", self.epochs, 1, 1000)
+        _within("patience", self.patience, 1, 1000)
         _within("learning_rate", self.learning_rate, 1e-7, 1.0)
+        _within("head_learning_rate", self.head_learning_rate, 1e-7, 1.0)
+        _within("layer_decay", self.layer_decay, 0.1, 1.0)
+        _within("outside_weight", self.outside_weight, 0.0, 1000.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +77,8 @@ class StudentSpec:
     layers: int = 2
     hidden: int = 128
     vocabulary: int | None = 8_000  # word pieces kept; None (in Python) keeps the teacher's
+    embedding: int | None = None  # columns of a factorised embedding; None keeps `hidden` columns
+    teacher_layers: tuple[int, ...] | None = None  # from which to cut; None spreads them evenly
     max_length: int = 64  # tokens; longer texts are cut
 
     __pydantic_config__ = STRICT
@@ -78,6 +89,13 @@ class StudentSpec:
         _within("max_length", self.max_length, 8, 512)
         if self.vocabulary is not None:
             _within("vocabulary", self.vocabulary, 100, 1_000_000)
+        if self.embedding is not None:
+            _within("embedding", self.embedding, 4, self.hidden - 1)
+        if self.teacher_layers is not None and len(self.teacher_layers) != self.layers:
+            raise ValueError(
+                f"teacher_layers names {len(self.teacher_layers)} layers and layers is "
+                f"{self.layers}; name as many, counted from 0"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +107,12 @@ class DistillConfig:
     learning_rate: float = 2e-3
     head_learning_rate: float = 3e-3
     temperature: float = 2.0  # softens teacher and student before they are compared
-    soft_weight: float = 0.9  # share of the distillation loss; the rest is cross-entropy
+    logit_weight: float = 0.9  # of the loss that compares logits with the teacher's
+    label_weight: float = 0.1  # of cross-entropy with the labels
+    hidden_weight: float = 0.0  # of the distance of hidden states, layer by layer
+    embedding_weight: float = 0.0  # of the distance of embeddings
+    relation_weight: float = 0.0  # of the divergence of self-attention relations
+    outside_weight: float = 0.0  # of evenness on out-of-scope training texts
     word_dropout: float = 0.1  # share of word pieces hidden from the student, not the teacher
     augment: int = 0  # reworded copies of each training text, labelled by the teacher
 
@@ -101,7 +124,8 @@ class DistillConfig:
         _within("learning_rate", self.learning_rate, 1e-7, 1.0)
         _within("head_learning_rate", self.head_learning_rate, 1e-7, 1.0)
         _within("temperature", self.temperature, 0.1, 100.0)
-        _within("soft_weight", self.soft_weight, 0.0, 1.0)
+        for name in ("logit", "label", "hidden", "embedding", "relation", "outside"):
+            _within(f"{name}_weight", getattr(self, f"{name}_weight"), 0.0, 1000.0)
         _within("word_dropout", self.word_dropout, 0.0, 0.9)
         _within("augment", self.augment, 0, 100)
 
@@ -127,6 +151,7 @@ class RunConfig:
 
     preset: str = "nano"
     seed: int = 0
+    checkpoint_steps: int = 200  # of training between two saved states; a killed run loses fewer
     targets: tuple[str, ...] = TARGETS
     data: DataConfig = field(default_factory=DataConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
@@ -144,7 +169,8 @@ class RunConfig:
             raise ValueError(
                 f"targets are {', '.join(self.targets) or 'none'}; choose from {', '.join(TARGETS)}"
             )
-        _within("seed", self.seed, 0, 2**32 - 1)
+        _within("seed", self.seed, 0, 2**31 - 1)
+        _within("checkpoint_steps", self.checkpoint_steps, 1, 1_000_000)
 
 
 # Shape and training of each preset; a larger student starts from more of the teacher.

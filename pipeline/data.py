@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -20,7 +20,7 @@ from sklearn.model_selection import train_test_split
 
 from pipeline.config import DataConfig
 from pipeline.errors import DataError
-from pipeline.rows import BUILT_IN, Row, read_file, read_source, read_text
+from pipeline.rows import BUILT_IN, Row, read_file, read_source, read_text, read_unlabeled
 
 PARTS = ("train", "validation", "test")
 MIN_EXAMPLES = 3  # per intent in training: one is memorised, two cannot be divided
@@ -44,6 +44,7 @@ class Corpus:
     train: Part
     validation: Part
     test: Part
+    unlabeled: tuple[str, ...] = ()  # the user's own texts, for the teacher to label
     findings: tuple[str, ...] = ()  # rows left out and why, with line numbers
 
     @property
@@ -54,7 +55,8 @@ class Corpus:
     @cached_property
     def digest(self) -> str:
         """sha256 of everything that training can see."""
-        content = [self.labels, [[p.texts, p.labels, p.out_of_scope] for p in self.parts.values()]]
+        parts = [[p.texts, p.labels, p.out_of_scope] for p in self.parts.values()]
+        content = [self.labels, parts, self.unlabeled]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -74,7 +76,8 @@ def load_corpus(config: DataConfig, seed: int = 0) -> Corpus:
         extra = read_file(Path(config.out_of_scope), config, intent_required=False)
         rows += [Row(row.text, None, row.where, row.part) for row in extra]
     rows, findings = _clean(rows)
-    return _assemble(config.source, _divide(rows, config, seed), findings)
+    corpus = _assemble(config.source, _divide(rows, config, seed), findings)
+    return _with_unlabeled(corpus, Path(config.unlabeled), config) if config.unlabeled else corpus
 
 
 def read_labelled(
@@ -145,7 +148,7 @@ def _clean(rows: Iterable[Row]) -> tuple[list[Row], tuple[str, ...]]:
     # Test before validation before training: a text in two parts stays where it is measured.
     order = {part: rank for rank, part in enumerate(("test", "validation", "train", None))}
     for row in sorted(rows, key=lambda row: order[row.part]):
-        key = " ".join(row.text.lower().split())
+        key = _key(row.text)
         if not key:
             findings.append(f"{row.where}: empty text, left out")
         elif key not in seen:
@@ -221,6 +224,32 @@ def _stratified(rows: list[Row], share: float, seed: int) -> tuple[list[Row], li
     return kept, taken
 
 
+def _with_unlabeled(corpus: Corpus, file: Path, config: DataConfig) -> Corpus:
+    """`corpus` with the texts of `file` that it does not hold yet.
+
+    Those of the validation and test parts above all: what is measured must not be trained on.
+    """
+    parts = corpus.parts.values()
+    seen = {_key(text) for part in parts for text in (*part.texts, *part.out_of_scope)}
+    given = {_key(row.text): row.text for row in read_unlabeled(file, config) if _key(row.text)}
+    new = tuple(text for key, text in given.items() if key not in seen)
+    if not new:
+        raise DataError(
+            f"{file}: none of its {len(given)} texts is new to the data. "
+            "Give texts, one a line, that the labelled data lacks."
+        )
+    known = len(given) - len(new)
+    note = f"{file.name}: {known} texts stand in the labelled data, left out"
+    return replace(
+        corpus, unlabeled=new, findings=(*corpus.findings, note) if known else corpus.findings
+    )
+
+
+def _key(text: str) -> str:
+    """What two texts that differ in case and spacing alone have in common."""
+    return " ".join(text.lower().split())
+
+
 def _assemble(name: str, parts: dict[str, list[Row]], findings: tuple[str, ...]) -> Corpus:
     labels = tuple(sorted({row.intent for row in parts["train"] if row.intent is not None}))
     for part in PARTS[1:]:
@@ -231,7 +260,7 @@ def _assemble(name: str, parts: dict[str, list[Row]], findings: tuple[str, ...])
                     "example. Add some, or remove the row."
                 )
     train, validation, test = (_part(parts[part], labels) for part in PARTS)
-    return Corpus(Path(name).name, labels, train, validation, test, findings)
+    return Corpus(Path(name).name, labels, train, validation, test, findings=findings)
 
 
 def _part(rows: list[Row], labels: tuple[str, ...]) -> Part:

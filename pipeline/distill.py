@@ -1,166 +1,213 @@
-"""The losses and the training loop. It knows nothing of quantization or formats."""
+"""Distillation: what the student minimises, put together from the losses, and its training.
 
-import random
-from collections.abc import Sequence
+It knows nothing of quantization or formats.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from math import gcd
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from transformers import get_linear_schedule_with_warmup
 
 from pipeline.config import DistillConfig, StudentSpec
-from pipeline.data import Corpus
-from pipeline.errors import PipelineError
 from pipeline.inference import batch_tensors
+from pipeline.losses import (
+    OUTSIDE,
+    hidden_loss,
+    label_loss,
+    logit_loss,
+    outside_loss,
+    relation_loss,
+)
 from pipeline.progress import Track, silent
-from pipeline.student import Student, cut_student
+from pipeline.student import Student, cut_student, source_layers
 from pipeline.teacher import Teacher
+from pipeline.training import Batch, Checkpoints, Plan, train
+from pipeline.transfer import HiddenStates, TransferSet
 from pipeline.vocabulary import MASK, SPECIAL, Vocabulary
 
-IGNORED = -100  # label index of texts that have none
-AVERAGED_SHARE = 0.1  # of the steps, over which the kept weights are an average
+WARMUP = 0.05  # share of the steps
+MAX_NORM = 1.0  # of gradients
 
 
-def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Divergence of the softened outputs, scaled by the temperature squared (Hinton et al. 2015).
+def distill(
+    teacher: Teacher,
+    lessons: TransferSet,
+    spec: StudentSpec,
+    config: DistillConfig,
+    *,
+    hidden: Mapping[int, HiddenStates] | None = None,
+    seed: int = 0,
+    checkpoints: Checkpoints | None = None,
+    track: Track = silent,
+) -> Student:
+    """Train the student that `spec` describes to reproduce `teacher` on `lessons`.
 
-    `student` and `teacher` are logits (batch, labels).
+    Args:
+        teacher: gives the student its first weights.
+        lessons: texts, and the teacher's logits of them.
+        spec: shape of the student.
+        config: losses and their weights, length and speed of training.
+        hidden: the teacher's hidden states after each of `hidden_layers`.
+        seed: of order and dropout.
+        checkpoints: where to keep the state of training, and to go on from.
+        track: shows progress.
+
+    Raises:
+        PipelineError: the loss is no longer finite; says at which step.
+        ModelError: the teacher is too small for `spec`, or a checkpoint of other settings.
     """
-    return (
-        nn.functional.kl_div(
-            (student / temperature).log_softmax(-1),
-            (teacher / temperature).log_softmax(-1),
-            reduction="batchmean",
-            log_target=True,
-        )
-        * temperature**2
+    torch.manual_seed(seed)
+    student = cut_student(teacher, lessons.texts, spec)
+    objective = Distillation(student, teacher, spec, config)
+    labels, logits = torch.from_numpy(lessons.labels), torch.from_numpy(lessons.logits)
+    states = hidden if hidden and objective.layers else {}
+    aligned = _aligned(student.vocabulary, teacher.vocabulary, lessons.texts if states else ())
+
+    def collate(rows: list[int]) -> Batch:
+        ids, mask = batch_tensors(student.vocabulary, [lessons.texts[row] for row in rows])
+        batch = {"input_ids": ids, "attention_mask": mask}
+        batch |= {"labels": labels[rows], "logits": logits[rows]}
+        if states:
+            padded = [states[layer].padded(rows, ids.shape[1]) for layer in objective.layers]
+            batch |= {"hidden": torch.stack(padded, 1), "aligned": aligned[rows]}
+        return batch
+
+    plan = Plan(
+        what="Student learns",
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        seed=seed,
+        warmup=WARMUP,
+        max_norm=MAX_NORM,
     )
+    groups = _parameter_groups(objective, config)
+    lengths = [len(text) for text in lessons.texts]
+    train(objective, groups, lengths, collate, plan, checkpoints=checkpoints, track=track)
+    student.fold()
+    return student
 
 
-def reword(texts: Sequence[str], copies: int, generator: random.Random) -> tuple[str, ...]:
-    """`copies` variants of each text: a few words dropped, or the half of another text appended.
+class Distillation(nn.Module):
+    """The weighted sum of losses that a student minimises on one batch."""
 
-    What they mean is left to the teacher, whose logits label them.
-    """
+    special: Tensor
 
-    def variant(text: str) -> str:
-        words = text.split()
-        if generator.random() < 0.5:
-            kept = [word for word in words if generator.random() > 0.2]
-            return " ".join(kept or words)
-        other = generator.choice(texts).split()
-        cut, start = generator.randint(1, len(words)), generator.randint(0, len(other) - 1)
-        return " ".join(words[:cut] + other[start:])
+    def __init__(
+        self, student: Student, teacher: Teacher, spec: StudentSpec, config: DistillConfig
+    ) -> None:
+        super().__init__()
+        self.student = student.model
+        self.config = config
+        self.layers = hidden_layers(teacher, spec, config)
+        pieces = student.vocabulary.pieces
+        self.register_buffer("special", torch.tensor([pieces.index(p) for p in SPECIAL]))
+        self.mask_id = pieces.index(MASK)
+        source = teacher.encoder.config
+        sources = source_layers(source.num_hidden_layers, spec)
+        # Student state number -> teacher state number; 0 is after the embeddings.
+        self.matched = {0: 0} if config.embedding_weight else {}
+        if config.hidden_weight:
+            self.matched |= {i + 1: layer + 1 for i, layer in enumerate(sources)}
+        self.maps = nn.ModuleDict(
+            {
+                str(ours): nn.Linear(spec.hidden, source.hidden_size, bias=False)
+                for ours in self.matched
+            }
+        )
+        self.heads = gcd(self.student.config.num_attention_heads, source.num_attention_heads)
+        last = copy.deepcopy(teacher.encoder.encoder.layer[-1].attention.self)
+        self.attention = last.requires_grad_(False) if config.relation_weight else None
+        self.before_last = source.num_hidden_layers - 1
 
-    return tuple(variant(text) for text in texts for _ in range(copies))
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        logits: Tensor,
+        labels: Tensor,
+        hidden: Tensor | None = None,
+        aligned: Tensor | None = None,
+    ) -> Tensor:
+        """Loss of one batch.
+
+        Args:
+            input_ids: (batch, sequence).
+            attention_mask: (batch, sequence).
+            logits: the teacher's (batch, labels).
+            labels: index, UNLABELLED or OUTSIDE (batch,).
+            hidden: the teacher's states after `layers`, (batch, layers, sequence, its width).
+            aligned: whether both segment the text alike (batch,) bool.
+        """
+        config = self.config
+        seen = hide_words(input_ids, config.word_dropout, self.special, self.mask_id)
+        out = self.student(
+            input_ids=seen, attention_mask=attention_mask, output_hidden_states=bool(self.layers)
+        )
+        loss = config.logit_weight * logit_loss(out.logits, logits, config.temperature)
+        if config.label_weight:
+            loss = loss + config.label_weight * label_loss(out.logits, labels)
+        if config.outside_weight:
+            loss = loss + config.outside_weight * outside_loss(out.logits, labels == OUTSIDE)
+        if hidden is not None and aligned is not None:
+            mask = attention_mask * aligned[:, None]
+            loss = loss + self._hidden_losses(out.hidden_states, hidden, mask)
+        return loss
+
+    def _hidden_losses(self, ours: Sequence[Tensor], theirs: Tensor, mask: Tensor) -> Tensor:
+        config, loss = self.config, theirs.new_zeros(())
+        place = {layer: i for i, layer in enumerate(self.layers)}
+        for number, layer in self.matched.items():
+            weight = config.hidden_weight if number else config.embedding_weight
+            mapped = self.maps[str(number)](ours[number])
+            loss = loss + weight * hidden_loss(mapped, theirs[:, place[layer]], mask)
+        if self.attention is not None:
+            student = self.student.bert.encoder.layer[-1].attention.self
+            state = theirs[:, place[self.before_last]]
+            for name in ("query", "key", "value"):
+                pair = getattr(student, name)(ours[-2]), getattr(self.attention, name)(state)
+                loss = loss + config.relation_weight / 3 * relation_loss(*pair, mask, self.heads)
+        return loss
 
 
-def hide_words(input_ids: Tensor, vocabulary: Vocabulary, share: float) -> Tensor:
+def hidden_layers(teacher: Teacher, spec: StudentSpec, config: DistillConfig) -> tuple[int, ...]:
+    """After which layers of the teacher (0: the embeddings) its hidden states are asked for."""
+    count = teacher.encoder.config.num_hidden_layers
+    layers = {0} if config.embedding_weight else set[int]()
+    if config.hidden_weight:
+        layers |= {layer + 1 for layer in source_layers(count, spec)}
+    if config.relation_weight:
+        layers.add(count - 1)  # what the last layer's queries, keys and values are made of
+    return tuple(sorted(layers))
+
+
+def hide_words(input_ids: Tensor, share: float, special: Tensor, mask_id: int) -> Tensor:
     """Replace a random `share` of the word pieces (batch, sequence) by [MASK].
 
     The teacher's logits are those of the whole text, so the student learns not to lean on any one
     word, as word dropout does (Iyyer et al. 2015).
     """
-    special = torch.tensor([vocabulary.pieces.index(piece) for piece in SPECIAL])
-    hidden = (torch.rand(input_ids.shape) < share) & ~torch.isin(input_ids, special)
-    return input_ids.masked_fill(hidden, vocabulary.pieces.index(MASK))
+    hidden = torch.rand(input_ids.shape, device=input_ids.device) < share
+    return input_ids.masked_fill(hidden & ~torch.isin(input_ids, special), mask_id)
 
 
-def distill(
-    teacher: Teacher,
-    corpus: Corpus,
-    spec: StudentSpec,
-    config: DistillConfig,
-    seed: int = 0,
-    track: Track = silent,
-) -> Student:
-    """Train the student `spec` describes to reproduce `teacher` on `corpus`.
-
-    Raises:
-        PipelineError: the loss is no longer finite; says at which step.
-    """
-    torch.manual_seed(seed)
-    student = cut_student(teacher, corpus.train.texts, spec)
-    made = reword(corpus.train.texts, config.augment, random.Random(seed))  # noqa: S311  not for secrets
-    texts, soft = corpus.train.texts, torch.from_numpy(teacher.train_logits)
-    if made:
-        more = teacher.logits(made, track, "Teacher labels reworded texts")
-        texts, soft = texts + made, torch.cat([soft, torch.from_numpy(more)])
-    # Reworded texts have no label of their own: cross-entropy ignores them.
-    hard = torch.tensor(corpus.train.labels + (IGNORED,) * len(made))
-    _train(student, texts, soft, hard, config, track)
-    return student
+def _aligned(ours: Vocabulary, theirs: Vocabulary, texts: Sequence[str]) -> Tensor:
+    """Whether both vocabularies segment each text alike (texts,) bool."""
+    pairs = zip(ours.tokenize(texts), theirs.tokenize(texts), strict=True)
+    return torch.tensor([one == other for one, other in pairs])
 
 
-def _train(
-    student: Student,
-    texts: Sequence[str],
-    soft: Tensor,
-    hard: Tensor,
-    config: DistillConfig,
-    track: Track,
-) -> None:
-    """Train `student` in place on logits `soft` (texts, labels) and label indices `hard`.
-
-    It keeps an exponential average of its weights, which is less noisy than the last step's
-    (Polyak and Juditsky 1992).
-    """
-    optimizer = torch.optim.AdamW(_parameter_groups(student, config))
-    batches = _similar_lengths(student, texts, config.batch_size)
-    steps = [batch for _ in range(config.epochs) for batch in _shuffled(batches)]
-    schedule = get_linear_schedule_with_warmup(optimizer, len(steps) // 20, len(steps))
-    decay = 1 - 1 / max(1.0, AVERAGED_SHARE * len(steps))
-    moving = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    average = AveragedModel(student.model, multi_avg_fn=moving)
-    student.model.train()
-    for step, (rows, input_ids, attention_mask) in enumerate(track(steps, "Student learns")):
-        seen = hide_words(input_ids, student.vocabulary, config.word_dropout)
-        logits = student.forward(seen, attention_mask)
-        loss = _loss(logits, soft[rows], hard[rows], config)
-        if not torch.isfinite(loss):
-            raise PipelineError(
-                f"The loss is {loss.item()} at step {step + 1} of {len(steps)}. "
-                f"Lower distill.learning_rate, now {config.learning_rate:g}."
-            )
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-        average.update_parameters(student.model)
-    student.model.load_state_dict(average.module.state_dict())
-    student.model.eval()
-
-
-def _loss(logits: Tensor, soft: Tensor, hard: Tensor, config: DistillConfig) -> Tensor:
-    loss = config.soft_weight * soft_loss(logits, soft, config.temperature)
-    labelled = hard != IGNORED
-    if labelled.any():
-        share = labelled.float().mean()  # so that a batch of few labels does not weigh as many
-        hard_loss = nn.functional.cross_entropy(logits[labelled], hard[labelled])
-        loss = loss + (1 - config.soft_weight) * share * hard_loss
-    return loss
-
-
-def _parameter_groups(student: Student, config: DistillConfig) -> list[dict[str, object]]:
-    head = [*student.model.bert.pooler.parameters(), *student.model.classifier.parameters()]
+def _parameter_groups(objective: Distillation, config: DistillConfig) -> list[dict[str, object]]:
+    student = objective.student
+    head = [
+        *student.bert.pooler.parameters(),
+        *student.classifier.parameters(),
+        *objective.maps.parameters(),
+    ]
     held = {id(parameter) for parameter in head}
-    body = [p for p in student.model.parameters() if id(p) not in held]
+    body = [p for p in student.parameters() if id(p) not in held]
     return [
         {"params": body, "lr": config.learning_rate},
         {"params": head, "lr": config.head_learning_rate},
     ]
-
-
-def _similar_lengths(
-    student: Student, texts: Sequence[str], size: int
-) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Batches of rows of similar length, with their token ids and masks: little padding."""
-    order = torch.tensor(sorted(range(len(texts)), key=lambda i: len(texts[i])))
-    return [
-        (rows, *batch_tensors(student.vocabulary, [texts[i] for i in rows]))
-        for rows in torch.split(order, size)
-    ]
-
-
-def _shuffled(batches: list[tuple[Tensor, Tensor, Tensor]]) -> list[tuple[Tensor, Tensor, Tensor]]:
-    return [batches[i] for i in torch.randperm(len(batches))]

@@ -74,7 +74,7 @@ def _try(ability: str, attempt: Callable[[], str], remedy: str) -> Finding:
 
 
 def _teacher() -> str:
-    from pipeline.teacher import MINILM, MINILM_REQUIREMENT, locate
+    from pipeline.encoders import MINILM, MINILM_REQUIREMENT, locate
 
     locate(MINILM)
     return f"{MINILM_REQUIREMENT}, digest as pinned"

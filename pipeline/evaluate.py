@@ -46,6 +46,7 @@ class Evaluation:
     texts: int
     accuracy: float
     macro_f1: float
+    raw_calibration_error: float  # expected, as the model stands
     calibration_error: float  # expected, after temperature
     out_of_scope: OutOfScope | NotRun
 
@@ -110,12 +111,16 @@ def evaluate(
     logits: Logits, labels: Sequence[int], outside: Logits, calibration: Calibration
 ) -> Evaluation:
     """All figures of one model: `logits` (texts, labels) in scope, `outside` the same out of it."""
-    probabilities = softmax(logits / calibration.temperature, axis=1)
+
+    def error_at(temperature: float) -> float:
+        return calibration_error(softmax(logits / temperature, axis=1), labels)
+
     return Evaluation(
         texts=len(logits),
         accuracy=accuracy(logits, labels),
         macro_f1=float(f1_score(labels, logits.argmax(1), average="macro", zero_division=0)),
-        calibration_error=calibration_error(probabilities, labels),
+        raw_calibration_error=error_at(1.0),
+        calibration_error=error_at(calibration.temperature),
         out_of_scope=detect_out_of_scope(logits, labels, outside, calibration.threshold)
         if len(outside)
         else NotRun(NO_OUT_OF_SCOPE),

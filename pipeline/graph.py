@@ -4,10 +4,14 @@ It computes what Hugging Face's `BertForSequenceClassification` computes, for on
 form the phone runtimes handle best. It knows nothing of training, formats or tokenizers.
 """
 
+import copy
+
 import torch
 from torch import Tensor, nn
 from transformers import BertForSequenceClassification
 from transformers.models.bert.modeling_bert import BertLayer
+
+from pipeline.student import FactorizedEmbedding
 
 MASKED = -1e4  # finite in fp16: -inf or finfo.min turns every Core ML logit into NaN
 
@@ -78,25 +82,28 @@ class LeanBert(nn.Module):
     def __init__(self, model: BertForSequenceClassification, max_length: int) -> None:
         super().__init__()
         # A private copy: the attention scale is folded into the weights in place.
-        copy = BertForSequenceClassification(model.config)
-        copy.load_state_dict(model.state_dict())
-        embeddings, heads = copy.bert.embeddings, copy.config.num_attention_heads
+        own = copy.deepcopy(model)
+        embeddings, heads = own.bert.embeddings, own.config.num_attention_heads
         positions = embeddings.position_embeddings.weight[:max_length]
         token_type = embeddings.token_type_embeddings.weight[0]
         # A plain table: ExecuTorch fuses an int8 embedding only where there is no padding_idx.
-        words = embeddings.word_embeddings.weight.detach()
-        self.words = nn.Embedding(words.shape[0], words.shape[1], _weight=words)
+        words = embeddings.word_embeddings
+        factors = words if isinstance(words, FactorizedEmbedding) else None
+        table = (factors.table if factors else words).weight.detach()
+        self.words = nn.Embedding(table.shape[0], table.shape[1], _weight=table)
+        self.widen = factors.widen if factors else nn.Identity()
         self.register_buffer("positions", (positions + token_type).detach().clone())
         self.norm = embeddings.LayerNorm
-        self.layers = nn.ModuleList(LeanLayer(layer, heads) for layer in copy.bert.encoder.layer)
-        self.pooler = copy.bert.pooler.dense
-        self.classifier = copy.classifier
+        self.layers = nn.ModuleList(LeanLayer(layer, heads) for layer in own.bert.encoder.layer)
+        self.pooler = own.bert.pooler.dense
+        self.classifier = own.classifier
         self.eval().requires_grad_(False)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits (1, labels) for `input_ids` and `attention_mask`, both (1, sequence) integers."""
         bias = ((1.0 - attention_mask.float()) * MASKED).unsqueeze(0)  # (1, 1, sequence)
-        hidden = self.norm(self.words(input_ids[0]) + self.positions[: input_ids.shape[1]])
+        words = self.widen(self.words(input_ids[0]))
+        hidden = self.norm(words + self.positions[: input_ids.shape[1]])
         *body, last = self.layers
         for layer in body:
             hidden = layer(hidden, hidden, bias)

@@ -27,15 +27,23 @@ def run_batched(
     texts: Sequence[str],
     track: Track = silent,
     what: str = "",
+    device: torch.device | str = "cpu",
 ) -> Logits:
-    """Apply `forward` to all `texts`; rows (texts, features) come back in their order."""
+    """Apply `forward`, on `device`, to all `texts`; rows (texts, features) keep their order."""
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     starts = range(0, len(order), BATCH)
     outputs = [
-        forward(*batch_tensors(vocabulary, [texts[i] for i in order[start : start + BATCH]]))
+        forward(
+            *(
+                tensor.to(device)
+                for tensor in batch_tensors(
+                    vocabulary, [texts[i] for i in order[start : start + BATCH]]
+                )
+            )
+        )
         for start in track(starts, what)
     ]
-    rows = torch.cat(outputs).numpy()
+    rows = torch.cat(outputs).float().cpu().numpy()
     restored = np.empty_like(rows)
     restored[order] = rows
     return restored

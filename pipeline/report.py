@@ -1,10 +1,8 @@
 """What a run found, and one self-contained HTML page that shows it. It computes no results."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -13,10 +11,9 @@ from pipeline.bench.record import LatencyRecord
 from pipeline.errors import NotRun
 from pipeline.evaluate import Evaluation
 from pipeline.inference import Logits
+from pipeline.plots import BLUE, GREY, ORANGE, new_figure, to_svg
 from pipeline.verify import Verdict
-
-# One hue a series, light enough for a dark page and dark enough for a white one (Okabe-Ito).
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8a8f98"
+from pipeline.vocabulary import Segmentation
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,8 @@ class RunResult:
     findings: tuple[str, ...]  # rows left out, with line numbers
     preset: str
     seed: int
+    lessons: Mapping[str, int]  # texts that the student learned from, by kind
+    segmentation: Segmentation  # of validation and test texts, which pruning did not see
     teacher: ModelResult
     student: ModelResult
     verdicts: Mapping[str, Verdict | NotRun]
@@ -90,29 +89,6 @@ def write_report(result: RunResult, inside: Logits, outside: Logits, threshold: 
     return result.report
 
 
-def _figure(height: float) -> tuple[Any, Any]:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    # Text stays text, and takes the page's colour, so that one picture serves light and dark.
-    pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "pocketbert", "font.size": 11})
-    figure, axes = pyplot.subplots(figsize=(7.2, height), layout="constrained")
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def _svg(figure: Any) -> Markup:
-    from matplotlib import pyplot
-
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    pyplot.close(figure)
-    svg = buffer.getvalue()
-    return Markup(svg[svg.index("<svg") :].replace("#000000", "currentColor"))  # noqa: S704  our own
-
-
 def _sizes(result: RunResult) -> Markup:
     """Bytes of teacher, student and artefacts."""
     bars = [
@@ -121,22 +97,22 @@ def _sizes(result: RunResult) -> Markup:
     ]
     bars += [(n, v.size_bytes) for n, v in result.verdicts.items() if isinstance(v, Verdict)]
     names, sizes = zip(*reversed(bars), strict=True)
-    figure, axes = _figure(0.42 * len(bars) + 0.6)
+    figure, axes = new_figure(0.42 * len(bars) + 0.6)
     colours = [BLUE if name in result.verdicts else GREY for name in names]
     drawn = axes.barh(names, [size / 1e6 for size in sizes], color=colours)
     axes.bar_label(drawn, [f"{size / 1e6:.2f} MB" for size in sizes], padding=4)
     axes.set_xlim(right=max(sizes) / 1e6 * 1.15)
     axes.set_xlabel("size in MB")
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def _scores(inside: Logits, outside: Logits, threshold: float) -> Markup:
     """Highest logits of in-scope and out-of-scope test texts, and where the line is drawn."""
-    figure, axes = _figure(2.8)
+    figure, axes = new_figure(2.8)
     for logits, colour, name in ((inside, BLUE, "in scope"), (outside, ORANGE, "out of scope")):
         axes.hist(logits.max(1), bins=40, density=True, color=colour, alpha=0.6, label=name)
     axes.axvline(threshold, color=GREY, linestyle="--", label="threshold")
     axes.set_xlabel("highest logit of the student")
     axes.set_ylabel("density of texts")
     axes.legend(frameon=False)
-    return _svg(figure)
+    return to_svg(figure)

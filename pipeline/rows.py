@@ -87,6 +87,17 @@ def read_file(file: Path, config: DataConfig, *, intent_required: bool = True) -
         yield _row(where, record, config, intent_required)
 
 
+def read_unlabeled(file: Path, config: DataConfig) -> Iterator[Row]:
+    """Raw texts: one a line of a .txt file, or the text column of a .jsonl, .csv or .tsv file."""
+    if file.suffix.lower() == ".txt" and file.exists():
+        for number, line in enumerate(read_text(file).split("\n"), 1):
+            yield Row(clean(line), None, f"{file.name}:{number}")
+        return
+    if file.suffix.lower() == ".json":
+        raise DataError(f"{file}: unlabelled text is read from .txt, .jsonl, .csv or .tsv files.")
+    yield from read_file(file, config, intent_required=False)
+
+
 def read_text(file: Path) -> str:
     """Text of a UTF-8 file, a byte order mark taken off; raises DataError otherwise."""
     try:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits
 
-from pipeline import stages
+from pipeline import stages, team
 from pipeline.bundle import Sealed, golden_texts, make_golden, seal
 from pipeline.cache import Cache, lock
 from pipeline.config import RunConfig, to_dict
@@ -18,32 +19,42 @@ from pipeline.errors import NotRun
 from pipeline.evaluate import Calibration, calibrate, evaluate
 from pipeline.files import sha256, write_json
 from pipeline.inference import Logits
+from pipeline.losses import OUTSIDE, UNLABELLED
 from pipeline.progress import Track, silent
 from pipeline.report import Confusion, ModelResult, RunResult, write_report
 from pipeline.stages import Job, Lowered
 from pipeline.student import load_student
+from pipeline.teacher import load_teacher
+from pipeline.transfer import load_transfer_set
 from pipeline.verify import PartLogits, judge_student
+from pipeline.vocabulary import Segmentation, compare_segmentation
 
 CONFUSIONS = 12  # pairs of intents shown in the report
 
 
-def run(config: RunConfig, out: Path, track: Track = silent, *, fresh: bool = False) -> RunResult:
+def run(
+    config: RunConfig, out: Path, track: Track = silent, *, fresh: bool = False
+) -> RunResult | NotRun:
     """Do everything `config` asks for in the folder `out`; unchanged stages are reused.
 
     The bundle is sealed only when every gate holds; otherwise the artefacts stay for inspection
-    and the result lists the failures.
+    and the result lists the failures. Under `accelerate launch` all processes train, and the main
+    one alone does the rest; for the others the result is a `NotRun`.
 
     Raises:
         PipelineError: input, teacher or configuration that cannot be used.
     """
     torch.set_num_threads(1)  # sums, and so results, must not depend on the number of cores
-    with lock(out), threadpool_limits(1):
+    with lock(out) if team.is_main() else nullcontext(), threadpool_limits(1):
         corpus = load_corpus(config.data, config.seed)
         replies = read_replies(config.data, corpus.labels)
         job = Job(config, corpus, Cache(out, fresh=fresh), track)
 
         teacher = stages.fit(job)
-        student = stages.train(job, teacher)
+        lessons = stages.ask(job, teacher)
+        student = stages.train(job, teacher, lessons)
+        if not team.is_main():
+            return NotRun("this process only helped to train")
         reference = stages.refer(job, teacher, student)
         models = {
             "teacher": _model(job, teacher, reference.teacher),
@@ -75,6 +86,8 @@ def run(config: RunConfig, out: Path, track: Track = silent, *, fresh: bool = Fa
             findings=corpus.findings,
             preset=config.preset,
             seed=config.seed,
+            lessons=_lessons(lessons),
+            segmentation=_segmentation(job, teacher, student),
             teacher=models["teacher"],
             student=models["student"],
             verdicts={
@@ -166,6 +179,23 @@ def _sealed(made: Lowered) -> Sealed:
 def _count(job: Job) -> dict[str, int]:
     counts = {name: len(part.texts) for name, part in job.corpus.parts.items()}
     return {**counts, "out_of_scope": len(job.corpus.test.out_of_scope)}
+
+
+def _lessons(folder: Path) -> dict[str, int]:
+    lessons = load_transfer_set(folder)
+    labels = lessons.labels
+    return {
+        "labelled": int((labels >= 0).sum()),
+        "out of scope": int((labels == OUTSIDE).sum()),
+        "reworded or unlabelled": int((labels == UNLABELLED).sum()),
+    }
+
+
+def _segmentation(job: Job, teacher: Path, student: Path) -> Segmentation:
+    length = job.config.student.max_length
+    texts = (*job.corpus.validation.texts, *job.corpus.test.texts)
+    whole = load_teacher(teacher, length).vocabulary
+    return compare_segmentation(whole, load_student(student).vocabulary, texts)
 
 
 def _confusions(job: Job, logits: Logits) -> tuple[Confusion, ...]:

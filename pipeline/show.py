@@ -1,6 +1,7 @@
 """How results look in a terminal: tables and lines, nothing computed but percentiles."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,6 +15,9 @@ from pipeline.errors import NotRun, PipelineError
 from pipeline.evaluate import Evaluation
 from pipeline.report import RunResult
 from pipeline.verify import Verdict
+
+if TYPE_CHECKING:
+    from pipeline.search import SearchResult
 
 SHOWN_FINDINGS = 5
 GOOD, BAD = "[green]✓[/]", "[red]✗[/]"
@@ -51,6 +55,38 @@ def run_result(console: Console, result: RunResult) -> None:
     console.print(f"report   {escape(str(result.report))}")
     if not isinstance(result.bundle, NotRun):
         console.print(f"next     [bold]pocketbert chat {escape(str(result.bundle))}[/]")
+
+
+def searched(console: Console, result: "SearchResult") -> None:
+    """Every shape that was trained, by size; those on the front are marked."""
+    table = _table(
+        "",
+        ("", "shape"),
+        ("int8 size", "multiply-adds", "accuracy", "of teacher", "AUROC", "trained in"),
+        (),
+    )
+    for one in sorted(result.found, key=lambda one: one.size_bytes):
+        table.add_row(
+            "*" if one in result.front else "",
+            one.name,
+            _size(one.size_bytes),
+            f"{one.multiply_adds / 1e6:.1f} M",
+            f"{one.accuracy:.1%}",
+            f"{one.retention:.1%}",
+            "not run" if one.auroc is None else f"{one.auroc:.3f}",
+            f"{one.seconds:.0f} s",
+            style="bold" if one == result.best else None,
+        )
+    console.print(table)
+    console.print(
+        "[dim]* no other is smaller, cheaper and more accurate · shape: layers x hidden - word "
+        "pieces - columns of a factorised embedding · size as counted, multiply-adds for 16 "
+        "tokens, accuracy of the float student on the validation part[/]"
+    )
+    console.print(f"plot     {escape(str(result.plot))}")
+    if result.best:
+        console.print(f"best     {result.best.name}, settings in {escape(str(result.settings))}")
+        console.print(f"next     [bold]pocketbert run --config {escape(str(result.settings))}[/]")
 
 
 def verified(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 from transformers.models.bert.modeling_bert import BertLayer
@@ -21,6 +22,34 @@ from pipeline.vocabulary import PAD, Vocabulary, prune, read_vocabulary
 
 POOLER_GAIN = 0.5  # keeps the pooler's tanh near its linear part at the start
 SAMPLE = 256  # training texts on which hidden dimensions are ranked
+FACTORS = "embedding_factors.safetensors"
+
+
+class FactorizedEmbedding(nn.Module):
+    """A word table of few columns, widened by a matrix (Lan et al. 2020, ALBERT).
+
+    It stands where a stock model has its word table, whose `weight` it computes.
+    """
+
+    def __init__(self, table: Tensor, widen: Tensor) -> None:
+        """From `table` (pieces, columns) and the weights of `widen` (hidden, columns)."""
+        super().__init__()
+        self.table = nn.Embedding(*table.shape)
+        self.widen = nn.Linear(widen.shape[1], widen.shape[0], bias=False)
+        with torch.no_grad():
+            self.table.weight.copy_(table)
+            self.widen.weight.copy_(widen)
+
+    @property
+    def weight(self) -> Tensor:
+        """The word table (pieces, hidden) that the factors stand for."""
+        product: Tensor = self.table.weight @ self.widen.weight.T
+        return product
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """Word embeddings (batch, sequence, hidden)."""
+        widened: Tensor = self.widen(self.table(input_ids))
+        return widened
 
 
 @dataclass(frozen=True)
@@ -40,9 +69,25 @@ class Student:
         """Logits (texts, labels) float32, in the order of `texts`."""
         return run_batched(self.forward, self.vocabulary, texts, track, what)
 
+    def fold(self) -> None:
+        """Give the student that was cut out of a teacher a word table of its own, once trained."""
+        embeddings = self.model.bert.embeddings
+        if isinstance(embeddings.word_embeddings, MappedEmbedding):
+            embeddings.word_embeddings = embeddings.word_embeddings.folded()
+
     def save(self, folder: Path) -> None:
-        """Write a Hugging Face folder that stock `from_pretrained` opens: model and tokenizer."""
-        self.model.save_pretrained(folder)
+        """Write a Hugging Face folder that stock `from_pretrained` opens: model and tokenizer.
+
+        Of a factorised embedding the product stands there, and the factors in a file beside it.
+        """
+        words, state = self.model.bert.embeddings.word_embeddings, self.model.state_dict()
+        if isinstance(words, FactorizedEmbedding):
+            name = "bert.embeddings.word_embeddings."
+            factors = {"table": words.table.weight, "widen": words.widen.weight}
+            save_file({key: value.detach() for key, value in factors.items()}, folder / FACTORS)
+            state = {key: value for key, value in state.items() if not key.startswith(name)}
+            state[f"{name}weight"] = words.weight.detach()
+        self.model.save_pretrained(folder, state_dict=state)
         self.vocabulary.save(folder)
         tokenizer = BertTokenizerFast(
             tokenizer_object=self.vocabulary.tokenizer,
@@ -50,6 +95,43 @@ class Student:
             model_max_length=self.vocabulary.max_length,
         )
         tokenizer.save_pretrained(folder)
+
+
+class MappedEmbedding(nn.Module):
+    """The teacher's word table, frozen, seen through a linear map: so a student's table is trained.
+
+    What the map learns from words of the training texts holds for all others, too. A table of its
+    own would move the rows of seen words only, and the rest would no longer fit the layers.
+    """
+
+    table: Tensor
+
+    def __init__(self, table: Tensor, maps: Sequence[Tensor]) -> None:
+        """From the teacher's `table` (pieces, its width) and one or two matrices (out, in)."""
+        super().__init__()
+        self.register_buffer("table", table, persistent=False)
+        self.maps = nn.ParameterList(nn.Parameter(matrix.clone()) for matrix in maps)
+
+    @property
+    def weight(self) -> Tensor:
+        """The word table (pieces, hidden) that this stands for."""
+        return self._mapped(self.table)
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """Word embeddings (batch, sequence, hidden)."""
+        return self._mapped(self.table[input_ids])
+
+    def folded(self) -> nn.Module:
+        """The same embedding with tables of its own: one, or two factors."""
+        first = (self.table @ self.maps[0].T).detach()
+        if len(self.maps) > 1:
+            return FactorizedEmbedding(first, self.maps[1].detach())
+        return nn.Embedding(first.shape[0], first.shape[1], _weight=first)
+
+    def _mapped(self, rows: Tensor) -> Tensor:
+        for matrix in self.maps:
+            rows = nn.functional.linear(rows, matrix)
+        return rows
 
 
 def load_student(folder: Path) -> Student:
@@ -62,6 +144,9 @@ def load_student(folder: Path) -> Student:
         model = BertForSequenceClassification.from_pretrained(folder, use_safetensors=True).eval()
         labels = tuple(model.config.id2label[i] for i in range(model.config.num_labels))
         lowercase = BertTokenizerFast.from_pretrained(folder).do_lower_case
+        if (folder / FACTORS).exists():
+            factors = FactorizedEmbedding(**load_file(folder / FACTORS))
+            model.bert.embeddings.word_embeddings = factors
     except Exception as error:  # transformers, safetensors and torch each raise their own
         raise ModelError(f"{folder}: not a readable student ({error}). Run again.") from error
     vocabulary = read_vocabulary(
@@ -77,7 +162,8 @@ def cut_student(teacher: Teacher, texts: Sequence[str], spec: StudentSpec) -> St
 
     Kept are the hidden dimensions of highest variance on `texts`, the strongest heads and
     feed-forward units of evenly spread layers, and the head. It beat random and SVD-compressed
-    starts by more than any loss did.
+    starts by more than any loss did. Its word table is a `MappedEmbedding`, to be trained and then
+    folded.
 
     Raises:
         ModelError: the teacher is too small for `spec`.
@@ -101,13 +187,16 @@ def cut_student(teacher: Teacher, texts: Sequence[str], spec: StudentSpec) -> St
     )
     model = BertForSequenceClassification(config).eval()
     with torch.no_grad():
-        _copy_weights(teacher, model, vocabulary, _dimensions(teacher, texts, spec.hidden))
+        layers = source_layers(source.num_hidden_layers, spec)
+        dims = _dimensions(teacher, texts, spec.hidden)
+        _copy_weights(teacher, model, vocabulary, layers, dims, spec.embedding)
     return Student(model, vocabulary, teacher.labels)
 
 
 def _check_fits(spec: StudentSpec, source: BertConfig, head_size: int) -> None:
+    deepest = max(source_layers(source.num_hidden_layers, spec)) + 1
     for name, value, limit in (
-        ("layers", spec.layers, source.num_hidden_layers),
+        ("teacher_layers: the layer after the last of them", deepest, source.num_hidden_layers),
         ("hidden", spec.hidden, source.hidden_size),
     ):
         if value > limit:
@@ -135,22 +224,27 @@ def _top(strength: Tensor, count: int) -> Tensor:
 
 
 def _copy_weights(
-    teacher: Teacher, model: BertForSequenceClassification, vocabulary: Vocabulary, dims: Tensor
+    teacher: Teacher,
+    model: BertForSequenceClassification,
+    vocabulary: Vocabulary,
+    sources: Sequence[int],
+    dims: Tensor,
+    columns: int | None,
 ) -> None:
     old, new = teacher.encoder, model.bert
     rows = {piece: i for i, piece in enumerate(teacher.vocabulary.pieces)}
     kept = torch.tensor([rows[piece] for piece in vocabulary.pieces])
+    words = old.embeddings.word_embeddings.weight[kept].clone()
+    new.embeddings.word_embeddings = _mapped_embedding(words, dims, columns)
     for name, index in (
-        ("word_embeddings", kept),
         ("position_embeddings", torch.arange(model.config.max_position_embeddings)),
         ("token_type_embeddings", torch.arange(model.config.type_vocab_size)),
     ):
         table = getattr(old.embeddings, name).weight
         getattr(new.embeddings, name).weight.copy_(table[index][:, dims])
     _copy_norm(old.embeddings.LayerNorm, new.embeddings.LayerNorm, dims)
-    layers = _spread(old.encoder.layer, len(new.encoder.layer))
-    for layer, target in zip(layers, new.encoder.layer, strict=True):
-        _copy_layer(layer, target, dims)
+    for layer, target in zip(sources, new.encoder.layer, strict=True):
+        _copy_layer(old.encoder.layer[layer], target, dims)
     # The pooler starts as the (scaled) identity, so that the teacher's head fits behind it.
     new.pooler.dense.weight.copy_(POOLER_GAIN * torch.eye(len(dims)))
     new.pooler.dense.bias.zero_()
@@ -158,10 +252,27 @@ def _copy_weights(
     model.classifier.bias.copy_(teacher.head.bias)
 
 
-def _spread(layers: nn.ModuleList, count: int) -> list[BertLayer]:
-    """`count` of `layers`, the first and the last among them: [0, 5] of 6, [0, 2, 5] of 6."""
-    last = len(layers) - 1
-    return [layers[last if count == 1 else i * last // (count - 1)] for i in range(count)]
+def source_layers(count: int, spec: StudentSpec) -> tuple[int, ...]:
+    """Which of the teacher's `count` layers the student's are cut from.
+
+    Spread evenly, the first and the last among them: (0, 5) of 6, (0, 2, 5) of 6; a student
+    deeper than its teacher takes some of them twice.
+    """
+    if spec.teacher_layers is not None:
+        return spec.teacher_layers
+    last = count - 1
+    if spec.layers == 1:
+        return (last,)
+    return tuple(i * last // (spec.layers - 1) for i in range(spec.layers))
+
+
+def _mapped_embedding(table: Tensor, dims: Tensor, columns: int | None) -> MappedEmbedding:
+    """`table` with a map that picks the columns `dims` or, factorised, their best approximation."""
+    pick = torch.eye(table.shape[1])[dims]  # (hidden, the teacher's width)
+    if columns is None:
+        return MappedEmbedding(table, (pick,))
+    main = torch.linalg.svd(table[:, dims], full_matrices=False).Vh[:columns]
+    return MappedEmbedding(table, (main @ pick, main.T))
 
 
 def _copy_norm(old: nn.LayerNorm, new: nn.LayerNorm, dims: Tensor) -> None:

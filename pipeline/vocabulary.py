@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,10 @@ class Vocabulary:
             mask[row, : len(encoding)] = 1
         return Encoded(ids, mask)
 
+    def tokenize(self, texts: Sequence[str]) -> list[list[str]]:
+        """The word pieces of each text, special ones included."""
+        return [e.tokens for e in self.tokenizer.encode_batch([clean(text) for text in texts])]
+
     def save(self, folder: Path) -> None:
         """Write `vocab.txt`, one piece a line."""
         text = "".join(f"{piece}\n" for piece in self.pieces)
@@ -123,6 +128,38 @@ def prune(vocabulary: Vocabulary, texts: Sequence[str], size: int | None) -> Voc
         keep.add(token)
     pieces = tuple(vocabulary.pieces[i] for i in sorted(keep))
     return Vocabulary(pieces, vocabulary.lowercase, vocabulary.max_length)
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What a pruned vocabulary changes in how texts are cut into pieces."""
+
+    pieces: tuple[int, int]  # of the whole and the pruned vocabulary
+    changed: float  # share of the texts that are segmented otherwise
+    tokens: tuple[float, float]  # per text, before and after
+    words: tuple[tuple[str, str, str], ...]  # most frequent first: word, pieces before and after
+
+
+def compare_segmentation(
+    whole: Vocabulary, pruned: Vocabulary, texts: Sequence[str], shown: int = 12
+) -> Segmentation:
+    """Segment `texts` with both vocabularies; `shown` of the words that differ are listed."""
+    before, after = whole.tokenize(texts), pruned.tokenize(texts)
+    words = Counter(word for text in texts for word in text.lower().split())
+    listed = [word for word, _ in sorted(words.items(), key=lambda item: (-item[1], item[0]))]
+    pairs = zip(listed, whole.tokenize(listed), pruned.tokenize(listed), strict=True)
+    differing = (
+        (word, " ".join(one[1:-1]), " ".join(other[1:-1]))
+        for word, one, other in pairs
+        if one != other
+    )
+    count = max(1, len(texts))
+    return Segmentation(
+        pieces=(len(whole), len(pruned)),
+        changed=sum(one != other for one, other in zip(before, after, strict=True)) / count,
+        tokens=(sum(map(len, before)) / count, sum(map(len, after)) / count),
+        words=tuple(islice(differing, shown)),
+    )
 
 
 def check_ids(input_ids: Ids, attention_mask: Ids, *, vocabulary: int, max_length: int) -> None:

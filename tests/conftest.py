@@ -21,7 +21,8 @@ from pipeline.config import DataConfig, TeacherConfig
 from pipeline.data import Corpus, load_corpus
 from pipeline.files import replacing_folder
 from pipeline.student import Student
-from pipeline.teacher import Teacher, fit_teacher
+from pipeline.teacher import Teacher, fit_head
+from pipeline.transfer import TransferSet, make_transfer_set
 from pipeline.vocabulary import SPECIAL, Vocabulary
 
 torch.set_num_threads(1)
@@ -111,7 +112,13 @@ def toy_corpus(toy_data: Path) -> Corpus:
 @pytest.fixture(scope="session")
 def toy_teacher(toy_corpus: Corpus, toy_bert: Path) -> Teacher:
     """A head on the random BERT, fitted to the toy data."""
-    return fit_teacher(TeacherConfig(source=str(toy_bert)), toy_corpus, 32)
+    return fit_head(TeacherConfig(source=str(toy_bert)), toy_corpus, 32)
+
+
+@pytest.fixture(scope="session")
+def toy_lessons(toy_teacher: Teacher, toy_corpus: Corpus) -> TransferSet:
+    """What the toy teacher says of the toy texts."""
+    return make_transfer_set(toy_teacher, toy_corpus, 0)
 
 
 def perturb(model: torch.nn.Module, scale: float = 0.05) -> torch.nn.Module:

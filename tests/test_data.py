@@ -216,6 +216,50 @@ def test_evaluation_data_with_a_foreign_intent_is_refused(tmp_path):
         read_labelled(tmp_path / source, DataConfig(), ("a",))
 
 
+def with_unlabeled(tmp_path, name, content):
+    source = write_jsonl(tmp_path / "d.jsonl", rows())
+    (tmp_path / name).write_bytes(content)
+    return load(source, unlabeled=str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("raw.txt", b"wake me\r\n\n  call  mum\nWake me\n"),
+        ("raw.jsonl", b'{"text": "wake me"}\n{"text": "call  mum"}\n'),
+        ("raw.csv", b"text\nwake me\ncall  mum\n"),
+    ],
+)
+def test_unlabelled_texts_are_read_once_each(tmp_path, name, content):
+    corpus = with_unlabeled(tmp_path, name, content)
+    assert [text.split() for text in corpus.unlabeled] == [["wake", "me"], ["call", "mum"]]
+    assert corpus.digest != load(tmp_path / "d.jsonl").digest
+
+
+def test_unlabelled_texts_of_the_labelled_data_are_left_out_and_counted(tmp_path):
+    labelled = load(write_jsonl(tmp_path / "d.jsonl", rows()))
+    measured = (*labelled.test.texts, *labelled.validation.texts)
+    raw = "\n".join(["wake me", *(text.upper() for text in measured)]).encode()
+    corpus = with_unlabeled(tmp_path, "raw.txt", raw)
+    assert corpus.unlabeled == ("wake me",)
+    assert f"raw.txt: {len(measured)} texts stand in the labelled data, left out" in corpus.findings
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("raw.txt", "wake me\ncafé".encode("latin1"), r"raw.txt: byte 11 is not UTF-8.*iconv"),
+        ("raw.txt", b"\n \n", "none of its 0 texts is new"),
+        ("raw.txt", b"a text 1\n", "none of its 1 texts is new"),
+        ("raw.csv", b"utterance\nx\n", "column 'text' is missing"),
+        ("raw.json", b"{}", "read from .txt, .jsonl, .csv or .tsv"),
+    ],
+)
+def test_unusable_unlabelled_file_is_refused(tmp_path, name, content, message):
+    with pytest.raises(DataError, match=message):
+        with_unlabeled(tmp_path, name, content)
+
+
 def test_replies_of_an_unknown_intent_are_refused(tmp_path):
     (tmp_path / "r.json").write_text('{"zzz": ["hi"]}')
     with pytest.raises(DataError, match="'zzz' is no intent"):

@@ -34,6 +34,15 @@ def test_temperature_lowers_the_calibration_error():
     assert calibration_error(softmax(logits / temperature, axis=1), labels) < raw / 2
 
 
+def test_calibration_error_is_told_before_and_after_temperature():
+    logits, labels = overconfident()
+    temperature = calibrate(logits, labels).temperature
+    none = np.empty((0, 0), np.float32)
+    found = evaluate(logits, labels, none, Calibration(temperature, 0.0))
+    assert found.raw_calibration_error == calibration_error(softmax(logits, axis=1), labels)
+    assert found.calibration_error < found.raw_calibration_error / 2
+
+
 def test_threshold_keeps_95_percent_of_in_scope():
     logits, labels = overconfident()
     threshold = calibrate(logits, labels).threshold

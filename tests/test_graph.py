@@ -1,7 +1,10 @@
 import pytest
 import torch
+from conftest import perturb
 
+from pipeline.config import StudentSpec
 from pipeline.graph import MASKED, LeanBert
+from pipeline.student import cut_student
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +21,19 @@ def test_lean_graph_equals_hugging_faces(toy_student, lean, length):
         with torch.no_grad():
             expected = toy_student.forward(ids, mask)
         assert torch.allclose(lean(ids, mask), expected, atol=1e-5)
+
+
+def test_lean_graph_of_a_factorised_student_equals_it(toy_teacher, toy_corpus):
+    spec = StudentSpec(layers=2, hidden=32, vocabulary=None, max_length=32, embedding=8)
+    student = cut_student(toy_teacher, toy_corpus.train.texts, spec)
+    perturb(student.model)
+    student.fold()
+    lean = LeanBert(student.model, 32)
+    assert lean.words.weight.shape[1] == 8
+    ids = torch.randint(0, len(student.vocabulary), (1, 9))
+    with torch.no_grad():
+        expected = student.forward(ids, torch.ones_like(ids))
+    assert torch.allclose(lean(ids, torch.ones_like(ids)), expected, atol=1e-5)
 
 
 def test_lean_graph_leaves_the_students_weights_alone(toy_student):

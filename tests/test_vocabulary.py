@@ -3,10 +3,17 @@ import pytest
 from transformers import AutoTokenizer
 
 from pipeline.bundle import TORTURE
+from pipeline.encoders import locate
 from pipeline.errors import InputError, ModelError
 from pipeline.student import load_student
-from pipeline.teacher import locate
-from pipeline.vocabulary import SPECIAL, Vocabulary, check_ids, prune, read_vocabulary
+from pipeline.vocabulary import (
+    SPECIAL,
+    Vocabulary,
+    check_ids,
+    compare_segmentation,
+    prune,
+    read_vocabulary,
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +49,25 @@ def test_pruning_makes_no_new_unknown(minilm):
     for text in ("sesquipedalian zyzzyva", "Ελλάδα", "übergrößenträger"):
         unknown = [t.tokenizer.encode(text).tokens.count("[UNK]") for t in (minilm, pruned)]
         assert unknown[1] == unknown[0]
+
+
+def test_changed_segmentation_is_reported_with_its_words(minilm):
+    pruned = prune(minilm, ["wake me at seven"], 3000)
+    texts = ["wake me at seven", "photosynthesis photosynthesis", "wake mitochondria"]
+    report = compare_segmentation(minilm, pruned, texts)
+    assert report.pieces == (len(minilm), 3000)
+    assert report.changed == pytest.approx(2 / 3)
+    assert report.tokens[1] > report.tokens[0]
+    word, before, after = report.words[0]
+    assert word == "photosynthesis"
+    assert len(after.split()) > len(before.split())
+    assert "wake" not in {word for word, *_ in report.words}
+
+
+def test_whole_vocabulary_changes_no_segmentation(minilm):
+    report = compare_segmentation(minilm, minilm, ["wake me", "zyzzyva"])
+    assert report.changed == 0
+    assert report.words == ()
 
 
 def test_pieces_keep_the_teachers_order(minilm):

@@ -1,0 +1,278 @@
+"""The one training loop, run by Hugging Face Accelerate: processes, devices, precision, resuming.
+
+It minimises what a module computes for a batch; it knows neither teacher nor student.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Sampler
+from transformers import get_linear_schedule_with_warmup
+
+from pipeline import team
+from pipeline.errors import ModelError, PipelineError
+from pipeline.files import replacing_folder, write_json
+from pipeline.progress import Track, silent
+
+Batch = dict[str, Tensor]
+POOL = 50  # batches that are sorted by length together: little padding, much mixing
+RECORD = "checkpoint.json"
+KEPT = "kept.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How long a module is trained, and which of its weights are kept."""
+
+    what: str  # shown beside the bar
+    epochs: int
+    batch_size: int  # over all processes together
+    seed: int
+    warmup: float  # share of the steps in which the learning rate rises; then it falls to zero
+    max_norm: float  # gradients are scaled down to this length
+    averaged_share: float = 0.1  # of the steps, over which the kept weights are an average
+    patience: int = 2  # epochs without a better score after which training stops
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where the state of training is kept, so that a killed run goes on, and how often."""
+
+    folder: Path
+    every: int  # steps
+
+
+class LengthBatches(Sampler[list[int]]):
+    """Full batches of rows of similar length, over all epochs, from step `first` on.
+
+    The order follows from the seed and the epoch alone, so that resuming meets the same batches.
+    Rows that fill up the last batch of an epoch are seen twice in it.
+    """
+
+    drop_last = True  # none is partial
+
+    def __init__(self, lengths: Sequence[int], plan: Plan, first: int = 0) -> None:
+        self.batch_size = plan.batch_size
+        self.per_epoch = -(-len(lengths) // plan.batch_size)
+        self._lengths = torch.tensor(lengths)
+        self._plan = plan
+        self._first = first
+
+    def __len__(self) -> int:
+        return self._plan.epochs * self.per_epoch - self._first
+
+    def __iter__(self) -> Iterator[list[int]]:
+        begun, seen = divmod(self._first, self.per_epoch)
+        for epoch in range(begun, self._plan.epochs):
+            yield from self._epoch(epoch)[seen if epoch == begun else 0 :]
+
+    def _epoch(self, epoch: int) -> list[list[int]]:
+        generator = torch.Generator().manual_seed((self._plan.seed * 1_000_003 + epoch) % 2**32)
+        rows = torch.randperm(len(self._lengths), generator=generator)
+        whole = self.per_epoch * self.batch_size
+        rows = rows.repeat(-(-whole // len(rows)))[:whole]
+        pools = torch.split(rows, POOL * self.batch_size)
+        ordered = torch.cat([pool[self._lengths[pool].argsort(stable=True)] for pool in pools])
+        batches = torch.split(ordered, self.batch_size)
+        return [batches[i].tolist() for i in torch.randperm(len(batches), generator=generator)]
+
+
+class _Kept:
+    """The weights that training will end with: of the best epoch, or an average over steps."""
+
+    def __init__(self, module: nn.Module, share: int) -> None:
+        decay = 1 - 1 / max(1, share)
+        moving = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(module, multi_avg_fn=moving)
+        self.score = -1.0
+        self.epochs_since = 0
+
+    def take_if_better(self, module: nn.Module, score: float) -> None:
+        self.epochs_since += 1
+        if score > self.score:
+            self.score, self.epochs_since = score, 0
+            self.average.module.load_state_dict(module.state_dict())
+
+
+def train(
+    module: nn.Module,
+    groups: list[dict[str, Any]],
+    lengths: Sequence[int],
+    collate: Callable[[list[int]], Batch],
+    plan: Plan,
+    *,
+    score: Callable[[], float] | None = None,
+    checkpoints: Checkpoints | None = None,
+    track: Track = silent,
+) -> None:
+    """Train `module`, in place, to minimise the loss that it returns for a batch.
+
+    Kept are the weights of the epoch with the best `score` or, without one, an average over the
+    last steps (Polyak and Juditsky 1992). Under `accelerate launch` every process calls this and
+    sees its share of each batch.
+
+    Args:
+        module: returns the loss of a batch.
+        groups: parameters with their learning rates, as an optimizer takes them.
+        lengths: of each row; batches hold rows of similar length.
+        collate: makes the keyword arguments of `module` from row numbers.
+        plan: how long, and what is kept.
+        score: of the module as it stands, higher is better; asked after each epoch.
+        checkpoints: where to keep the state, and to go on from.
+        track: shows the steps.
+
+    Raises:
+        PipelineError: the loss is no longer finite; says at which step.
+        ModelError: the checkpoint was made with other settings.
+    """
+    accelerator = team.accelerator()
+    accelerator.free_memory()  # of an earlier training, which it would save with this one
+    _check_share(plan.batch_size, accelerator.num_processes)
+    set_seed(plan.seed, device_specific=True)
+    settings = _settings(accelerator, groups, len(lengths), plan)
+    found = _newest(checkpoints, settings)
+    first = int(found.name) if found else 0
+    batches = LengthBatches(lengths, plan, first)
+    total = first + len(batches)
+    # A generator of its own: the loader must not draw from the one that dropout draws from.
+    loader: DataLoader[Batch] = DataLoader(
+        range(len(lengths)),  # type: ignore[arg-type]
+        batch_sampler=batches,
+        collate_fn=collate,
+        generator=torch.Generator(),
+    )
+    optimizer = torch.optim.AdamW(groups, fused=True)
+    schedule = get_linear_schedule_with_warmup(optimizer, int(plan.warmup * total), total)
+    prepared, optimizer, loader, schedule = accelerator.prepare(module, optimizer, loader, schedule)
+    kept = _Kept(module, int(plan.averaged_share * total))
+    if found:
+        _restore(accelerator, found, kept)
+    module.train()
+    stream = iter(loader)
+    for step in (track if accelerator.is_main_process else silent)(range(first, total), plan.what):
+        loss = prepared(**next(stream))
+        _check_finite(loss, "loss", step, total, checkpoints)
+        accelerator.backward(loss)
+        norm = accelerator.clip_grad_norm_(module.parameters(), plan.max_norm)
+        if accelerator.scaler is None:  # which skips such steps itself
+            _check_finite(norm, "gradient", step, total, checkpoints)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        if score is None:
+            kept.average.update_parameters(module)
+        elif (step + 1) % batches.per_epoch == 0:
+            kept.take_if_better(module, _agreed(score, module))
+            if kept.epochs_since >= plan.patience:
+                break
+        if checkpoints and (step + 1) % checkpoints.every == 0:
+            _save(accelerator, checkpoints.folder, step + 1, kept, settings)
+    module.load_state_dict(kept.average.module.state_dict())
+    module.to("cpu").eval()
+
+
+def _check_share(batch_size: int, processes: int) -> None:
+    if batch_size % processes:
+        raise PipelineError(
+            f"batch_size is {batch_size}, which {processes} processes cannot share evenly. "
+            f"Choose a multiple of {processes}."
+        )
+
+
+def _check_finite(
+    value: Tensor, name: str, step: int, total: int, checkpoints: Checkpoints | None
+) -> None:
+    if torch.isfinite(value):
+        return
+    last = _last(checkpoints)
+    kept = f" The state after step {int(last.name)} is kept in {last}." if last else ""
+    raise PipelineError(
+        f"The {name} is {value.item()} at step {step + 1} of {total}. "
+        f"Lower the learning rate.{kept}"
+    )
+
+
+def _agreed(score: Callable[[], float], module: nn.Module) -> float:
+    """The main process's score, so that all of them stop together."""
+    module.eval()
+    agreed: float = team.told(score())
+    module.train()
+    return agreed
+
+
+def _settings(
+    accelerator: Accelerator, groups: list[dict[str, Any]], rows: int, plan: Plan
+) -> dict[str, Any]:
+    """What decides the outcome, as plain values."""
+    return {
+        **asdict(plan),
+        "rows": rows,
+        "parameters": [sum(p.numel() for p in group["params"]) for group in groups],
+        "learning_rates": [group["lr"] for group in groups],
+        "processes": accelerator.num_processes,
+        "mixed_precision": accelerator.mixed_precision,
+    }
+
+
+def _last(checkpoints: Checkpoints | None) -> Path | None:
+    """The newest checkpoint; each is a folder named after its step, whole or absent."""
+    if checkpoints is None or not checkpoints.folder.is_dir():
+        return None
+    return max((p for p in checkpoints.folder.iterdir() if p.name.isdigit()), default=None)
+
+
+def _newest(checkpoints: Checkpoints | None, settings: Mapping[str, Any]) -> Path | None:
+    found = _last(checkpoints)
+    if found is None:
+        return None
+    made_with = json.loads((found / RECORD).read_text(encoding="utf-8"))["settings"]
+    for key, value in settings.items():
+        if made_with.get(key) != value:
+            raise ModelError(
+                f"{found}: this checkpoint was made with {key} {made_with.get(key)!r}, and now it "
+                f"is {value!r}. Go on with the earlier settings, or delete {found.parent} to start "
+                "over."
+            )
+    return found
+
+
+def _save(
+    accelerator: Accelerator, folder: Path, step: int, kept: _Kept, settings: Mapping[str, Any]
+) -> None:
+    """Write the checkpoint of `step`, whole or not at all, then drop the one before."""
+    main = accelerator.is_main_process
+    with replacing_folder(folder / f"{step:09}") if main else nullcontext() as new:
+        accelerator.save_state(team.told(str(new)))  # which only the main process has made
+        if new is not None:
+            save_file(kept.average.state_dict(), new / KEPT)
+            tally = {"score": kept.score, "epochs_since": kept.epochs_since}
+            write_json(new / RECORD, {"settings": settings, **tally})
+        accelerator.wait_for_everyone()
+    if main:
+        for old in folder.iterdir():
+            if old.name.isdigit() and int(old.name) < step:
+                shutil.rmtree(old)
+
+
+def _restore(accelerator: Accelerator, folder: Path, kept: _Kept) -> None:
+    try:
+        accelerator.load_state(str(folder))
+        kept.average.load_state_dict(load_file(folder / KEPT))
+    except Exception as error:  # torch, safetensors and pickle each raise their own
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f"{folder}: the checkpoint cannot be read ({reason}). Delete it to start over."
+        ) from error
+    record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    kept.score, kept.epochs_since = record["score"], record["epochs_since"]

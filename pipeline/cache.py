@@ -7,6 +7,7 @@ nothing of what a stage computes.
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -78,30 +79,23 @@ class Cache:
         """
         if team.is_main():
             # Said before the work begins, so that the others know whether to take part.
-            team.told(not self.has(name, inputs))
+            team.broadcast(not self.has(name, inputs))
             folder = self.folder(name, inputs, make)
         else:
             folder = self.out / name
-            if team.told(None) and together:
+            if team.broadcast(None) and together:
                 with TemporaryDirectory() as aside:
                     make(Path(aside))
         team.wait()
         return folder
-
-    def checkpoints(self, name: str, inputs: dict[str, Any]) -> Path:
-        """Where stage `name` keeps its state while it is made from `inputs`."""
-        return self.out / "checkpoints" / f"{name}-{self._key(name, inputs)[:12]}"
 
     def has(self, name: str, inputs: dict[str, Any]) -> bool:
         """Whether the folder of stage `name` holds the outcome of `inputs`."""
         return not self.fresh and self._is_whole(self.out / name, self._key(name, inputs))
 
     def _key(self, name: str, inputs: dict[str, Any]) -> str:
-        def plain(value: Any) -> Any:
-            return _content(value) if isinstance(value, Path) else str(value)
-
-        described = json.dumps([name, inputs, self.versions], default=plain, sort_keys=True)
-        return hashlib.sha256(described.encode()).hexdigest()
+        content = json.dumps([name, described(inputs), self.versions], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def _is_whole(self, folder: Path, key: str) -> bool:
         try:
@@ -109,6 +103,22 @@ class Cache:
         except (OSError, ValueError):
             return False
         return bool(record == {"key": key, "content": _content(folder)})
+
+
+def described(inputs: dict[str, Any]) -> dict[str, Any]:
+    """`inputs` as plain values by dotted name; a path stands for the content below it."""
+    plain = dict[str, Any]()
+    for name, value in inputs.items():
+        if is_dataclass(value):
+            inner = {f.name: getattr(value, f.name) for f in fields(value)}
+            plain |= {f"{name}.{key}": entry for key, entry in described(inner).items()}
+        elif isinstance(value, Path):
+            plain[name] = _content(value)
+        elif isinstance(value, (list, tuple)):
+            plain[name] = [*value]
+        else:
+            plain[name] = value
+    return plain
 
 
 def installed_version(name: str) -> str | None:

@@ -34,7 +34,7 @@ class DataConfig:
     intent: str = "intent"  # column of the label
     out_of_scope: str | None = None  # file of texts that belong to no intent
     out_of_scope_label: str = "oos"  # rows with this intent are out of scope
-    unlabeled: str | None = None  # file of raw texts, which the teacher labels
+    unlabeled: str | None = None  # file of raw texts that the teacher labels, or a built-in name
     replies: str | None = None  # JSON of what the chat says for each intent
     validation_share: float = 0.15  # of each intent, where no validation part is given
     test_share: float = 0.2  # of each intent, where no test part is given
@@ -52,17 +52,19 @@ class TeacherConfig:
 
     source: str = "minilm"  # the packaged MiniLM, a local folder, or a hub name
     fine_tune: bool = False  # train the whole encoder, not only a head: minutes, not seconds
-    epochs: int = 5  # of full fine-tuning, at most
+    epochs: int = 6  # of full fine-tuning, at most
+    batch_size: int = 32  # over all processes together
     patience: int = 2  # epochs without better validation accuracy after which it stops
-    learning_rate: float = 1e-4  # of the encoder's last layer
+    learning_rate: float = 1.5e-4  # of the encoder's last layer
     head_learning_rate: float = 1e-3
-    layer_decay: float = 1.0  # a layer learns at this share of the rate of the one above it
+    layer_decay: float = 0.85  # a layer learns at this share of the rate of the one above it
     outside_weight: float = 0.0  # of evenness on out-of-scope training texts
 
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
         _within("epochs", self.epochs, 1, 1000)
+        _within("batch_size", self.batch_size, 1, 4096)
         _within("patience", self.patience, 1, 1000)
         _within("learning_rate", self.learning_rate, 1e-7, 1.0)
         _within("head_learning_rate", self.head_learning_rate, 1e-7, 1.0)
@@ -91,22 +93,26 @@ class StudentSpec:
             _within("vocabulary", self.vocabulary, 100, 1_000_000)
         if self.embedding is not None:
             _within("embedding", self.embedding, 4, self.hidden - 1)
-        if self.teacher_layers is not None and len(self.teacher_layers) != self.layers:
-            raise ValueError(
-                f"teacher_layers names {len(self.teacher_layers)} layers and layers is "
-                f"{self.layers}; name as many, counted from 0"
-            )
+        if self.teacher_layers is not None:
+            if len(self.teacher_layers) != self.layers:
+                raise ValueError(
+                    f"teacher_layers names {len(self.teacher_layers)} layers and layers is "
+                    f"{self.layers}; name as many, counted from 0"
+                )
+            for layer in self.teacher_layers:
+                _within("teacher_layers", layer, 0, 999)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistillConfig:
     """How the student is trained."""
 
-    epochs: int = 6
-    batch_size: int = 64
+    epochs: int = 3  # over all texts of the transfer set
+    least_steps: int = 1_500  # a small transfer set is seen in as many epochs as these take
+    batch_size: int = 64  # over all processes together
     learning_rate: float = 2e-3
     head_learning_rate: float = 3e-3
-    temperature: float = 2.0  # softens teacher and student before they are compared
+    temperature: float = 2.5  # softens what is compared, times the teacher's calibrated one
     logit_weight: float = 0.9  # of the loss that compares logits with the teacher's
     label_weight: float = 0.1  # of cross-entropy with the labels
     hidden_weight: float = 0.0  # of the distance of hidden states, layer by layer
@@ -114,12 +120,13 @@ class DistillConfig:
     relation_weight: float = 0.0  # of the divergence of self-attention relations
     outside_weight: float = 0.0  # of evenness on out-of-scope training texts
     word_dropout: float = 0.1  # share of word pieces hidden from the student, not the teacher
-    augment: int = 0  # reworded copies of each training text, labelled by the teacher
+    augment: int = 4  # reworded copies of each text, labelled by the teacher
 
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
         _within("epochs", self.epochs, 1, 10_000)
+        _within("least_steps", self.least_steps, 1, 10_000_000)
         _within("batch_size", self.batch_size, 1, 4096)
         _within("learning_rate", self.learning_rate, 1e-7, 1.0)
         _within("head_learning_rate", self.head_learning_rate, 1e-7, 1.0)
@@ -176,8 +183,8 @@ class RunConfig:
 # Shape and training of each preset; a larger student starts from more of the teacher.
 PRESETS: dict[str, tuple[StudentSpec, DistillConfig]] = {
     "nano": (StudentSpec(layers=2, hidden=128), DistillConfig()),
-    "micro": (StudentSpec(layers=2, hidden=256), DistillConfig(learning_rate=5e-4)),
-    "small": (StudentSpec(layers=3, hidden=256), DistillConfig(learning_rate=4e-4)),
+    "micro": (StudentSpec(layers=2, hidden=256), DistillConfig(learning_rate=8e-4)),
+    "small": (StudentSpec(layers=3, hidden=256), DistillConfig(learning_rate=8e-4)),
 }
 
 

@@ -53,11 +53,24 @@ class Corpus:
         return {name: getattr(self, name) for name in PARTS}
 
     @cached_property
+    def keys(self) -> frozenset[str]:
+        """`text_key` of every text of the three parts."""
+        parts = self.parts.values()
+        return frozenset(
+            text_key(text) for part in parts for text in (*part.texts, *part.out_of_scope)
+        )
+
+    @cached_property
+    def labelled_digest(self) -> str:
+        """sha256 of all that has a label, or is known to have none: what a teacher can see."""
+        return _digest(
+            [self.labels, [[p.texts, p.labels, p.out_of_scope] for p in self.parts.values()]]
+        )
+
+    @cached_property
     def digest(self) -> str:
         """sha256 of everything that training can see."""
-        parts = [[p.texts, p.labels, p.out_of_scope] for p in self.parts.values()]
-        content = [self.labels, parts, self.unlabeled]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+        return _digest([self.labelled_digest, self.unlabeled])
 
 
 def load_corpus(config: DataConfig, seed: int = 0) -> Corpus:
@@ -77,7 +90,7 @@ def load_corpus(config: DataConfig, seed: int = 0) -> Corpus:
         rows += [Row(row.text, None, row.where, row.part) for row in extra]
     rows, findings = _clean(rows)
     corpus = _assemble(config.source, _divide(rows, config, seed), findings)
-    return _with_unlabeled(corpus, Path(config.unlabeled), config) if config.unlabeled else corpus
+    return _with_unlabeled(corpus, config.unlabeled, config) if config.unlabeled else corpus
 
 
 def read_labelled(
@@ -148,7 +161,7 @@ def _clean(rows: Iterable[Row]) -> tuple[list[Row], tuple[str, ...]]:
     # Test before validation before training: a text in two parts stays where it is measured.
     order = {part: rank for rank, part in enumerate(("test", "validation", "train", None))}
     for row in sorted(rows, key=lambda row: order[row.part]):
-        key = _key(row.text)
+        key = text_key(row.text)
         if not key:
             findings.append(f"{row.where}: empty text, left out")
         elif key not in seen:
@@ -224,28 +237,31 @@ def _stratified(rows: list[Row], share: float, seed: int) -> tuple[list[Row], li
     return kept, taken
 
 
-def _with_unlabeled(corpus: Corpus, file: Path, config: DataConfig) -> Corpus:
-    """`corpus` with the texts of `file` that it does not hold yet.
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _with_unlabeled(corpus: Corpus, source: str, config: DataConfig) -> Corpus:
+    """`corpus` with the texts of `source` that it does not hold yet.
 
     Those of the validation and test parts above all: what is measured must not be trained on.
     """
-    parts = corpus.parts.values()
-    seen = {_key(text) for part in parts for text in (*part.texts, *part.out_of_scope)}
-    given = {_key(row.text): row.text for row in read_unlabeled(file, config) if _key(row.text)}
-    new = tuple(text for key, text in given.items() if key not in seen)
+    rows = read_unlabeled(source, config)
+    given = {key: row.text for row in rows if (key := text_key(row.text))}
+    new = tuple(text for key, text in given.items() if key not in corpus.keys)
     if not new:
         raise DataError(
-            f"{file}: none of its {len(given)} texts is new to the data. "
+            f"{source}: none of its {len(given)} texts is new to the data. "
             "Give texts, one a line, that the labelled data lacks."
         )
     known = len(given) - len(new)
-    note = f"{file.name}: {known} texts stand in the labelled data, left out"
+    note = f"{Path(source).name}: {known} texts stand in the labelled data, left out"
     return replace(
         corpus, unlabeled=new, findings=(*corpus.findings, note) if known else corpus.findings
     )
 
 
-def _key(text: str) -> str:
+def text_key(text: str) -> str:
     """What two texts that differ in case and spacing alone have in common."""
     return " ".join(text.lower().split())
 

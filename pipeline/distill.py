@@ -5,7 +5,7 @@ It knows nothing of quantization or formats.
 
 import copy
 from collections.abc import Mapping, Sequence
-from math import gcd
+from math import ceil, gcd
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ MAX_NORM = 1.0  # of gradients
 
 def distill(
     teacher: Teacher,
-    lessons: TransferSet,
+    transfer_set: TransferSet,
     spec: StudentSpec,
     config: DistillConfig,
     *,
@@ -42,31 +42,36 @@ def distill(
     checkpoints: Checkpoints | None = None,
     track: Track = silent,
 ) -> Student:
-    """Train the student that `spec` describes to reproduce `teacher` on `lessons`.
+    """Train the student that `spec` describes to reproduce `teacher` on `transfer_set`.
 
     Args:
         teacher: gives the student its first weights.
-        lessons: texts, and the teacher's logits of them.
+        transfer_set: texts, and the teacher's logits of them.
         spec: shape of the student.
         config: losses and their weights, length and speed of training.
         hidden: the teacher's hidden states after each of `hidden_layers`.
-        seed: of order and dropout.
+        seed: of the order of texts and of word dropout.
         checkpoints: where to keep the state of training, and to go on from.
         track: shows progress.
 
     Raises:
         PipelineError: the loss is no longer finite; says at which step.
         ModelError: the teacher is too small for `spec`, or a checkpoint of other settings.
+        ValueError: `hidden` lacks a layer that a loss asks for.
     """
+    needed = hidden_layers(teacher, spec, config)
+    if missing := set(needed) - set(hidden or ()):
+        raise ValueError(f"hidden states after layers {sorted(missing)} are needed; give them")
     torch.manual_seed(seed)
-    student = cut_student(teacher, lessons.texts, spec)
-    objective = Distillation(student, teacher, spec, config)
-    labels, logits = torch.from_numpy(lessons.labels), torch.from_numpy(lessons.logits)
+    student = cut_student(teacher, transfer_set.texts, spec)
+    temperature = config.temperature * transfer_set.temperature
+    objective = Distillation(student, teacher, spec, config, temperature)
+    labels, logits = torch.from_numpy(transfer_set.labels), torch.from_numpy(transfer_set.logits)
     states = hidden if hidden and objective.layers else {}
-    aligned = _aligned(student.vocabulary, teacher.vocabulary, lessons.texts if states else ())
+    aligned = _aligned(student.vocabulary, teacher.vocabulary, transfer_set.texts if states else ())
 
     def collate(rows: list[int]) -> Batch:
-        ids, mask = batch_tensors(student.vocabulary, [lessons.texts[row] for row in rows])
+        ids, mask = batch_tensors(student.vocabulary, [transfer_set.texts[row] for row in rows])
         batch = {"input_ids": ids, "attention_mask": mask}
         batch |= {"labels": labels[rows], "logits": logits[rows]}
         if states:
@@ -74,16 +79,17 @@ def distill(
             batch |= {"hidden": torch.stack(padded, 1), "aligned": aligned[rows]}
         return batch
 
+    per_epoch = ceil(len(transfer_set.texts) / config.batch_size)
     plan = Plan(
         what="Student learns",
-        epochs=config.epochs,
+        epochs=max(config.epochs, ceil(config.least_steps / per_epoch)),
         batch_size=config.batch_size,
         seed=seed,
         warmup=WARMUP,
         max_norm=MAX_NORM,
     )
     groups = _parameter_groups(objective, config)
-    lengths = [len(text) for text in lessons.texts]
+    lengths = [len(text) for text in transfer_set.texts]
     train(objective, groups, lengths, collate, plan, checkpoints=checkpoints, track=track)
     student.fold()
     return student
@@ -95,11 +101,17 @@ class Distillation(nn.Module):
     special: Tensor
 
     def __init__(
-        self, student: Student, teacher: Teacher, spec: StudentSpec, config: DistillConfig
+        self,
+        student: Student,
+        teacher: Teacher,
+        spec: StudentSpec,
+        config: DistillConfig,
+        temperature: float,
     ) -> None:
         super().__init__()
         self.student = student.model
         self.config = config
+        self.temperature = temperature
         self.layers = hidden_layers(teacher, spec, config)
         pieces = student.vocabulary.pieces
         self.register_buffer("special", torch.tensor([pieces.index(p) for p in SPECIAL]))
@@ -141,27 +153,31 @@ class Distillation(nn.Module):
             aligned: whether both segment the text alike (batch,) bool.
         """
         config = self.config
-        seen = hide_words(input_ids, config.word_dropout, self.special, self.mask_id)
+        seen = apply_word_dropout(input_ids, config.word_dropout, self.special, self.mask_id)
         out = self.student(
             input_ids=seen, attention_mask=attention_mask, output_hidden_states=bool(self.layers)
         )
-        loss = config.logit_weight * logit_loss(out.logits, logits, config.temperature)
+        loss = config.logit_weight * logit_loss(out.logits, logits, self.temperature)
         if config.label_weight:
             loss = loss + config.label_weight * label_loss(out.logits, labels)
         if config.outside_weight:
             loss = loss + config.outside_weight * outside_loss(out.logits, labels == OUTSIDE)
         if hidden is not None and aligned is not None:
             mask = attention_mask * aligned[:, None]
-            loss = loss + self._hidden_losses(out.hidden_states, hidden, mask)
+            kept = mask * (seen == input_ids)  # the teacher's embedding is of the word itself
+            loss = loss + self._hidden_losses(out.hidden_states, hidden, mask, kept)
         return loss
 
-    def _hidden_losses(self, ours: Sequence[Tensor], theirs: Tensor, mask: Tensor) -> Tensor:
+    def _hidden_losses(
+        self, ours: Sequence[Tensor], theirs: Tensor, mask: Tensor, kept: Tensor
+    ) -> Tensor:
         config, loss = self.config, theirs.new_zeros(())
         place = {layer: i for i, layer in enumerate(self.layers)}
         for number, layer in self.matched.items():
             weight = config.hidden_weight if number else config.embedding_weight
             mapped = self.maps[str(number)](ours[number])
-            loss = loss + weight * hidden_loss(mapped, theirs[:, place[layer]], mask)
+            where = mask if number else kept
+            loss = loss + weight * hidden_loss(mapped, theirs[:, place[layer]], where)
         if self.attention is not None:
             student = self.student.bert.encoder.layer[-1].attention.self
             state = theirs[:, place[self.before_last]]
@@ -182,7 +198,7 @@ def hidden_layers(teacher: Teacher, spec: StudentSpec, config: DistillConfig) ->
     return tuple(sorted(layers))
 
 
-def hide_words(input_ids: Tensor, share: float, special: Tensor, mask_id: int) -> Tensor:
+def apply_word_dropout(input_ids: Tensor, share: float, special: Tensor, mask_id: int) -> Tensor:
     """Replace a random `share` of the word pieces (batch, sequence) by [MASK].
 
     The teacher's logits are those of the whole text, so the student learns not to lean on any one

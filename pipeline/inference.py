@@ -29,7 +29,12 @@ def run_batched(
     what: str = "",
     device: torch.device | str = "cpu",
 ) -> Logits:
-    """Apply `forward`, on `device`, to all `texts`; rows (texts, features) keep their order."""
+    """Apply `forward`, on `device`, to all `texts`; rows (texts, features) keep their order.
+
+    Without texts the rows are (0, 0).
+    """
+    if not texts:
+        return np.empty((0, 0), np.float32)
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     starts = range(0, len(order), BATCH)
     outputs = [

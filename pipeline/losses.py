@@ -54,7 +54,7 @@ def hidden_loss(student: Tensor, teacher: Tensor, attention_mask: Tensor) -> Ten
     the teacher's width; attention_mask (batch, sequence).
     """
     squared = (student - teacher).pow(2).mean(-1)
-    return (squared * attention_mask).sum() / attention_mask.sum()
+    return (squared * attention_mask).sum() / attention_mask.sum().clamp(min=1)
 
 
 def relation_loss(student: Tensor, teacher: Tensor, attention_mask: Tensor, heads: int) -> Tensor:
@@ -67,7 +67,7 @@ def relation_loss(student: Tensor, teacher: Tensor, attention_mask: Tensor, head
     # (batch, heads, sequence): one divergence for each token that attends
     divergence = (theirs.exp() * (theirs - ours)).sum(-1)
     attending = attention_mask[:, None, :]
-    return (divergence * attending).sum() / (attending.sum() * heads)
+    return (divergence * attending).sum() / (attending.sum() * heads).clamp(min=1)
 
 
 def _relations(rows: Tensor, attention_mask: Tensor, heads: int) -> Tensor:

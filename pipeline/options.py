@@ -25,7 +25,7 @@ Seed = Annotated[int | None, typer.Option(help="Of splits and training.")]
 Epochs = Annotated[int | None, typer.Option(help="Of distillation.")]
 Unlabeled = Annotated[
     str | None,
-    typer.Option(help="File of raw texts (.txt .jsonl .csv .tsv) that the teacher labels."),
+    typer.Option(help="Raw texts (.txt .jsonl .csv .tsv, or assistant) that the teacher labels."),
 ]
 
 

@@ -21,6 +21,8 @@ def quiet() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads starve each other
     for name in LOUD:
         logging.getLogger(name).setLevel(logging.ERROR)
+    # Accelerate passes on what team.py asks of DistributedDataParallel, whose name will change.
+    warnings.filterwarnings("ignore", message=".*broadcast_buffers", category=FutureWarning)
     # torch.export's pytrees, through copyreg: they warn of torch's own calls.
     warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
 

@@ -46,7 +46,7 @@ class RunResult:
     findings: tuple[str, ...]  # rows left out, with line numbers
     preset: str
     seed: int
-    lessons: Mapping[str, int]  # texts that the student learned from, by kind
+    learned_from: Mapping[str, int]  # texts that the student learned from, by kind
     segmentation: Segmentation  # of validation and test texts, which pruning did not see
     teacher: ModelResult
     student: ModelResult

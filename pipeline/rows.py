@@ -87,8 +87,12 @@ def read_file(file: Path, config: DataConfig, *, intent_required: bool = True) -
         yield _row(where, record, config, intent_required)
 
 
-def read_unlabeled(file: Path, config: DataConfig) -> Iterator[Row]:
-    """Raw texts: one a line of a .txt file, or the text column of a .jsonl, .csv or .tsv file."""
+def read_unlabeled(source: str, config: DataConfig) -> Iterator[Row]:
+    """Raw texts: one a line of a .txt file, the text column of a table, or the built-in data's."""
+    if source in BUILT_IN:
+        yield from read_source(replace(config, source=source))
+        return
+    file = Path(source)
     if file.suffix.lower() == ".txt" and file.exists():
         for number, line in enumerate(read_text(file).split("\n"), 1):
             yield Row(clean(line), None, f"{file.name}:{number}")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits
 
-from pipeline import stages, team
+from pipeline import learning, stages, team
 from pipeline.bundle import Sealed, golden_texts, make_golden, seal
 from pipeline.cache import Cache, lock
 from pipeline.config import RunConfig, to_dict
@@ -19,10 +19,11 @@ from pipeline.errors import NotRun
 from pipeline.evaluate import Calibration, calibrate, evaluate
 from pipeline.files import sha256, write_json
 from pipeline.inference import Logits
+from pipeline.learning import Job
 from pipeline.losses import OUTSIDE, UNLABELLED
 from pipeline.progress import Track, silent
 from pipeline.report import Confusion, ModelResult, RunResult, write_report
-from pipeline.stages import Job, Lowered
+from pipeline.stages import Lowered
 from pipeline.student import load_student
 from pipeline.teacher import load_teacher
 from pipeline.transfer import load_transfer_set
@@ -50,9 +51,9 @@ def run(
         replies = read_replies(config.data, corpus.labels)
         job = Job(config, corpus, Cache(out, fresh=fresh), track)
 
-        teacher = stages.fit(job)
-        lessons = stages.ask(job, teacher)
-        student = stages.train(job, teacher, lessons)
+        teacher = learning.fit(job)
+        transfer_set = learning.ask(job, teacher)
+        student = learning.train(job, teacher, transfer_set)
         if not team.is_main():
             return NotRun("this process only helped to train")
         reference = stages.refer(job, teacher, student)
@@ -86,7 +87,7 @@ def run(
             findings=corpus.findings,
             preset=config.preset,
             seed=config.seed,
-            lessons=_lessons(lessons),
+            learned_from=_learned_from(transfer_set),
             segmentation=_segmentation(job, teacher, student),
             teacher=models["teacher"],
             student=models["student"],
@@ -181,9 +182,8 @@ def _count(job: Job) -> dict[str, int]:
     return {**counts, "out_of_scope": len(job.corpus.test.out_of_scope)}
 
 
-def _lessons(folder: Path) -> dict[str, int]:
-    lessons = load_transfer_set(folder)
-    labels = lessons.labels
+def _learned_from(folder: Path) -> dict[str, int]:
+    labels = load_transfer_set(folder).labels
     return {
         "labelled": int((labels >= 0).sum()),
         "out of scope": int((labels == OUTSIDE).sum()),

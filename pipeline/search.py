@@ -18,7 +18,7 @@ from optuna.trial import Trial, TrialState
 from pydantic import TypeAdapter
 from threadpoolctl import threadpool_limits
 
-from pipeline import stages, team
+from pipeline import learning, team
 from pipeline.cache import Cache, lock
 from pipeline.config import PRESETS, RunConfig, StudentSpec, to_dict
 from pipeline.cost import int8_bytes, multiply_adds
@@ -26,11 +26,12 @@ from pipeline.data import load_corpus
 from pipeline.errors import PipelineError
 from pipeline.evaluate import accuracy, calibrate, detect_out_of_scope
 from pipeline.files import write_json
+from pipeline.learning import Job
 from pipeline.plots import draw_front
 from pipeline.progress import Track, silent
-from pipeline.stages import Job
 from pipeline.student import load_student
 from pipeline.teacher import Teacher, load_teacher
+from pipeline.vocabulary import always_kept
 
 SHAPES, RECORD = "shapes", "found.json"
 TOKENS = 16  # of a short message: multiply-adds are counted for it
@@ -93,7 +94,7 @@ class _Setting:
 
     job: Job
     teacher: Path
-    lessons: Path
+    transfer_set: Path
     loaded: Teacher
     reference: float  # the teacher's accuracy
 
@@ -149,12 +150,12 @@ def search(
 
 
 def _prepare(job: Job) -> _Setting:
-    teacher = stages.fit(job)
-    lessons = stages.ask(job, teacher)
+    teacher = learning.fit(job)
+    transfer_set = learning.ask(job, teacher)
     loaded = load_teacher(teacher, job.config.student.max_length)
     part = job.corpus.validation
     said = loaded.logits(part.texts, job.track, "Teacher reads validation")
-    return _Setting(job, teacher, lessons, loaded, accuracy(said, part.labels))
+    return _Setting(job, teacher, transfer_set, loaded, accuracy(said, part.labels))
 
 
 def _explore(
@@ -187,7 +188,8 @@ def _explore(
         study.tell(trial, state=TrialState.PRUNED)
     if not trained:
         raise PipelineError(
-            f"None of {too_large} shapes fits into {max_bytes / 1e6:.2f} MB. Raise --max-bytes."
+            f"No shape fits into {max_bytes / 1e6:.2f} MB; {too_large} proposals did not. "
+            "Raise --max-bytes."
         )
     return trained
 
@@ -202,6 +204,7 @@ def _trained_before(setting: _Setting) -> list[StudentSpec]:
             hidden=found.hidden,
             vocabulary=found.vocabulary,
             embedding=found.embedding,
+            teacher_layers=None,
         )
         for found in map(_read, files)
     ]
@@ -235,7 +238,7 @@ def _parameters(spec: StudentSpec) -> dict[str, Any]:
 def _step(teacher: Teacher) -> int:
     """Hidden sizes are multiples of this: of two of the teacher's heads."""
     source = teacher.encoder.config
-    return int(2 * source.hidden_size // source.num_attention_heads)
+    return int(source.hidden_size // max(1, source.num_attention_heads // 2))
 
 
 def _can_be_cut(spec: StudentSpec, teacher: Teacher) -> bool:
@@ -246,7 +249,8 @@ def _can_be_cut(spec: StudentSpec, teacher: Teacher) -> bool:
 
 def _candidate(setting: _Setting, spec: StudentSpec) -> _Candidate:
     job, labels = setting.job, len(setting.job.corpus.labels)
-    pieces = min(spec.vocabulary or 0, len(setting.loaded.vocabulary))
+    whole = setting.loaded.vocabulary
+    pieces = min(max(spec.vocabulary or 0, len(always_kept(whole))), len(whole))
     # The learning rate of the preset that is nearest in width.
     nearest = min(PRESETS.values(), key=lambda preset: abs(preset[0].hidden - spec.hidden))
     distill = replace(job.config.distill, learning_rate=nearest[1].learning_rate)
@@ -255,7 +259,8 @@ def _candidate(setting: _Setting, spec: StudentSpec) -> _Candidate:
     cache = Cache(job.cache.out / SHAPES / name)
     inputs = {
         "corpus": job.corpus.digest,
-        "lessons": setting.lessons,
+        "teacher": setting.teacher,
+        "transfer_set": setting.transfer_set,
         "student": spec,
         "distill": distill,
         "seed": config.seed,
@@ -283,7 +288,7 @@ def _measure(setting: _Setting, one: _Candidate) -> Found:
 
     def make(folder: Path) -> None:
         begun = time.monotonic()
-        student = load_student(stages.train(job, setting.teacher, setting.lessons))
+        student = load_student(learning.train(job, setting.teacher, setting.transfer_set))
         seconds = time.monotonic() - begun
         logits, outside = student.logits(part.texts), student.logits(part.out_of_scope)
         reached = accuracy(logits, part.labels)

@@ -45,6 +45,7 @@ def run_result(console: Console, result: RunResult) -> None:
         "[dim]agrees: same label as the float student · OOS found: out-of-scope texts recognised "
         "as such · host p50: CPU time of one inference on this machine, not on a phone[/]"
     )
+    console.print(_trust(result.student.evaluation))
     for failure in result.failures:
         console.print(f"{BAD} {escape(failure)}")
     for verdict in result.verdicts.values():
@@ -179,6 +180,20 @@ def _figures(evaluation: Evaluation) -> tuple[str, str]:
     outside = evaluation.out_of_scope
     found = "not run" if isinstance(outside, NotRun) else f"{outside.recall:.1%}"
     return f"{evaluation.accuracy:.1%}", found
+
+
+def _trust(evaluation: Evaluation) -> str:
+    """When the student can be believed: out of scope, and how honest its confidence is."""
+    raw, honest = evaluation.raw_calibration_error, evaluation.calibration_error
+    calibration = f"calibration error {raw:.1%}, after temperature {honest:.1%}"
+    outside = evaluation.out_of_scope
+    if isinstance(outside, NotRun):
+        return f"student  {calibration}"
+    return (
+        f"student  out of scope: AUROC {outside.auroc:.3f}, {outside.recall:.1%} found with "
+        f"{outside.kept:.1%} of in-scope texts kept, {outside.accuracy_kept:.1%} of these right; "
+        f"{calibration}"
+    )
 
 
 def _verdict_row(

@@ -181,6 +181,9 @@ def cut_student(teacher: Teacher, texts: Sequence[str], spec: StudentSpec) -> St
         max_position_embeddings=spec.max_length,
         type_vocab_size=source.type_vocab_size,
         layer_norm_eps=source.layer_norm_eps,
+        # Too small to memorise what it is taught: dropout only takes from it.
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
         pad_token_id=vocabulary.pieces.index(PAD),
         id2label=dict(enumerate(teacher.labels)),
         label2id={label: i for i, label in enumerate(teacher.labels)},
@@ -194,16 +197,17 @@ def cut_student(teacher: Teacher, texts: Sequence[str], spec: StudentSpec) -> St
 
 
 def _check_fits(spec: StudentSpec, source: BertConfig, head_size: int) -> None:
-    deepest = max(source_layers(source.num_hidden_layers, spec)) + 1
-    for name, value, limit in (
-        ("teacher_layers: the layer after the last of them", deepest, source.num_hidden_layers),
-        ("hidden", spec.hidden, source.hidden_size),
-    ):
-        if value > limit:
-            raise ModelError(
-                f"student.{name} is {value}, and the teacher has {limit}. "
-                f"Choose at most {limit}, or a larger teacher."
-            )
+    last = max(source_layers(source.num_hidden_layers, spec))
+    if last >= source.num_hidden_layers:
+        raise ModelError(
+            f"student.teacher_layers names layer {last}, and the teacher's are 0 to "
+            f"{source.num_hidden_layers - 1}. Name layers among these."
+        )
+    if spec.hidden > source.hidden_size:
+        raise ModelError(
+            f"student.hidden is {spec.hidden}, and the teacher has {source.hidden_size}. "
+            f"Choose at most {source.hidden_size}, or a larger teacher."
+        )
     if spec.hidden % head_size:
         raise ModelError(
             f"student.hidden is {spec.hidden}, not a multiple of the teacher's head size "
@@ -245,10 +249,15 @@ def _copy_weights(
     _copy_norm(old.embeddings.LayerNorm, new.embeddings.LayerNorm, dims)
     for layer, target in zip(sources, new.encoder.layer, strict=True):
         _copy_layer(old.encoder.layer[layer], target, dims)
-    # The pooler starts as the (scaled) identity, so that the teacher's head fits behind it.
-    new.pooler.dense.weight.copy_(POOLER_GAIN * torch.eye(len(dims)))
-    new.pooler.dense.bias.zero_()
-    model.classifier.weight.copy_(teacher.head.weight[:, dims] / POOLER_GAIN)
+    gain = 1.0
+    if old.pooler is not None:
+        _copy_linear(old.pooler.dense, new.pooler.dense, dims, dims)
+    else:
+        # The pooler starts as the (scaled) identity, so that the teacher's head fits behind it.
+        gain = POOLER_GAIN
+        new.pooler.dense.weight.copy_(gain * torch.eye(len(dims)))
+        new.pooler.dense.bias.zero_()
+    model.classifier.weight.copy_(teacher.head.weight[:, dims] / gain)
     model.classifier.bias.copy_(teacher.head.bias)
 
 

@@ -4,7 +4,6 @@ Two grades of fit: a linear head on frozen, mean-pooled features (seconds; good 
 is a sentence encoder), and full fine-tuning. It knows nothing of students.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,8 @@ from pipeline.config import TeacherConfig
 from pipeline.data import Corpus, Part
 from pipeline.encoders import load_encoder, locate, read_json
 from pipeline.errors import ModelError
+from pipeline.evaluate import accuracy
+from pipeline.files import write_json
 from pipeline.inference import Logits, batch_tensors, run_batched
 from pipeline.losses import OUTSIDE, label_loss, outside_loss
 from pipeline.progress import Track, silent
@@ -27,7 +28,6 @@ from pipeline.training import Batch, Checkpoints, Plan, train
 from pipeline.vocabulary import Vocabulary, read_vocabulary
 
 NOTES = "teacher.json"
-BATCH = 32  # of fine-tuning
 WARMUP = 0.1  # share of the steps
 MAX_NORM = 1.0  # of gradients
 
@@ -68,7 +68,7 @@ class Teacher:
             "pooling": "mean" if self.encoder.pooler is None else "cls",
             "lowercase": self.vocabulary.lowercase,
         }
-        (folder / NOTES).write_text(json.dumps(notes, indent=2) + "\n", encoding="utf-8")
+        write_json(folder / NOTES, notes)
 
 
 def pooled(encoder: BertModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -151,13 +151,12 @@ def fine_tune(
         return {"input_ids": ids, "attention_mask": mask, "labels": labels[rows]}
 
     def score() -> float:
-        right = teacher.logits(validation.texts).argmax(1) == np.array(validation.labels)
-        return float(right.mean())
+        return accuracy(teacher.logits(validation.texts), validation.labels)
 
     plan = Plan(
         what="Teacher learns",
         epochs=config.epochs,
-        batch_size=BATCH,
+        batch_size=config.batch_size,
         seed=seed,
         warmup=WARMUP,
         max_norm=MAX_NORM,

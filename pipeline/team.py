@@ -48,7 +48,7 @@ def size() -> int:
     return int(accelerator().num_processes)
 
 
-def told(value: T) -> T:
+def broadcast(value: T) -> T:
     """The main process's `value`, in every process; all of them must call this."""
     values = [value]
     broadcast_object_list(values)

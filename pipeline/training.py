@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ class Checkpoints:
 
     folder: Path
     every: int  # steps
+    settings: Mapping[str, Any] = field(default_factory=dict)  # plain; others are refused
 
 
 class LengthBatches(Sampler[list[int]]):
@@ -118,9 +119,9 @@ def train(
 ) -> None:
     """Train `module`, in place, to minimise the loss that it returns for a batch.
 
-    Kept are the weights of the epoch with the best `score` or, without one, an average over the
-    last steps (Polyak and Juditsky 1992). Under `accelerate launch` every process calls this and
-    sees its share of each batch.
+    Kept are the weights of the epoch with the best `score` or, without one, an exponential average
+    over the last steps (after Polyak and Juditsky 1992). Under `accelerate launch` or `torchrun`
+    every process calls this and sees its share of each batch.
 
     Args:
         module: returns the loss of a batch.
@@ -140,7 +141,7 @@ def train(
     accelerator.free_memory()  # of an earlier training, which it would save with this one
     _check_share(plan.batch_size, accelerator.num_processes)
     set_seed(plan.seed, device_specific=True)
-    settings = _settings(accelerator, groups, len(lengths), plan)
+    settings = _settings(accelerator, groups, len(lengths), plan, checkpoints)
     found = _newest(checkpoints, settings)
     first = int(found.name) if found else 0
     batches = LengthBatches(lengths, plan, first)
@@ -196,32 +197,42 @@ def _check_finite(
     if torch.isfinite(value):
         return
     last = _last(checkpoints)
-    kept = f" The state after step {int(last.name)} is kept in {last}." if last else ""
+    kept = (
+        f", and delete {last.parent}, where the state after step {int(last.name)} is kept"
+        if last
+        else ""
+    )
     raise PipelineError(
         f"The {name} is {value.item()} at step {step + 1} of {total}. "
-        f"Lower the learning rate.{kept}"
+        f"Lower the learning rate{kept}."
     )
 
 
 def _agreed(score: Callable[[], float], module: nn.Module) -> float:
     """The main process's score, so that all of them stop together."""
     module.eval()
-    agreed: float = team.told(score())
+    agreed: float = team.broadcast(score() if team.is_main() else 0.0)
     module.train()
     return agreed
 
 
 def _settings(
-    accelerator: Accelerator, groups: list[dict[str, Any]], rows: int, plan: Plan
+    accelerator: Accelerator,
+    groups: list[dict[str, Any]],
+    rows: int,
+    plan: Plan,
+    checkpoints: Checkpoints | None,
 ) -> dict[str, Any]:
     """What decides the outcome, as plain values."""
     return {
+        **(checkpoints.settings if checkpoints else {}),
         **asdict(plan),
         "rows": rows,
         "parameters": [sum(p.numel() for p in group["params"]) for group in groups],
         "learning_rates": [group["lr"] for group in groups],
         "processes": accelerator.num_processes,
         "mixed_precision": accelerator.mixed_precision,
+        "device": accelerator.device.type,
     }
 
 
@@ -253,7 +264,7 @@ def _save(
     """Write the checkpoint of `step`, whole or not at all, then drop the one before."""
     main = accelerator.is_main_process
     with replacing_folder(folder / f"{step:09}") if main else nullcontext() as new:
-        accelerator.save_state(team.told(str(new)))  # which only the main process has made
+        accelerator.save_state(team.broadcast(str(new)))  # which only the main process has made
         if new is not None:
             save_file(kept.average.state_dict(), new / KEPT)
             tally = {"score": kept.score, "epochs_since": kept.epochs_since}

@@ -16,13 +16,15 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from pipeline.augment import nearest_words, reword
-from pipeline.data import Corpus
+from pipeline.data import Corpus, text_key
+from pipeline.evaluate import calibrate
 from pipeline.files import write_json
 from pipeline.inference import BATCH, Logits, batch_tensors
 from pipeline.losses import OUTSIDE, UNLABELLED
 from pipeline.progress import Track, silent
 from pipeline.teacher import Teacher
 
+NOTES, OUTPUTS = "texts.json", "outputs.safetensors"
 HIDDEN = "hidden.safetensors"
 
 
@@ -33,17 +35,20 @@ class TransferSet:
     texts: tuple[str, ...]
     labels: NDArray[np.int64]  # (texts,): index, UNLABELLED or OUTSIDE
     logits: Logits  # (texts, labels)
+    temperature: float  # that makes the teacher's confidence honest
 
     def save(self, folder: Path) -> None:
         """Write the texts as JSON, the numbers as safetensors."""
-        write_json(folder / "texts.json", self.texts)
-        save_file({"labels": self.labels, "logits": self.logits}, folder / "outputs.safetensors")
+        notes = {"temperature": self.temperature, "texts": self.texts}
+        write_json(folder / NOTES, notes)
+        save_file({"labels": self.labels, "logits": self.logits}, folder / OUTPUTS)
 
 
 def load_transfer_set(folder: Path) -> TransferSet:
     """Open what `TransferSet.save` wrote."""
-    texts = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
-    return TransferSet(tuple(texts), **load_file(folder / "outputs.safetensors"))
+    notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+    numbers = load_file(folder / OUTPUTS)
+    return TransferSet(tuple(notes["texts"]), **numbers, temperature=notes["temperature"])
 
 
 def make_transfer_set(
@@ -51,21 +56,28 @@ def make_transfer_set(
 ) -> TransferSet:
     """Training texts, out-of-scope and unlabelled ones, and `copies` rewordings of each of these.
 
+    A rewording that stands in the corpus is left out, in the validation and test parts above all.
     The teacher's logits of the training texts were made while it was fitted.
     """
-    outside = corpus.train.out_of_scope
+    outside, validation = corpus.train.out_of_scope, corpus.validation
     known = (*corpus.train.texts, *outside, *corpus.unlabeled)
     table = teacher.encoder.embeddings.word_embeddings.weight
     neighbours = nearest_words(table, teacher.vocabulary, known) if copies else {}
     # Not for secrets: what is drawn follows from the seed.
-    made = reword(known, copies, neighbours, random.Random(seed))  # noqa: S311
+    reworded = reword(known, copies, neighbours, random.Random(seed))  # noqa: S311
+    made = tuple(text for text in reworded if text_key(text) not in corpus.keys)
     asked = (*outside, *corpus.unlabeled, *made)
     said = [teacher.train_logits]
     if asked:
         said.append(teacher.logits(asked, track, "Teacher labels further texts"))
     unlabelled = len(asked) - len(outside)
     labels = (*corpus.train.labels, *[OUTSIDE] * len(outside), *[UNLABELLED] * unlabelled)
-    return TransferSet((*known, *made), np.array(labels), np.concatenate(said))
+    calibration = calibrate(
+        teacher.logits(validation.texts, track, "Teacher is calibrated"), validation.labels
+    )
+    return TransferSet(
+        (*known, *made), np.array(labels), np.concatenate(said), calibration.temperature
+    )
 
 
 def save_hidden(

@@ -119,7 +119,7 @@ def prune(vocabulary: Vocabulary, texts: Sequence[str], size: int | None) -> Voc
         for encoding in vocabulary.tokenizer.encode_batch(list(texts))
         for token in encoding.ids
     )
-    keep = {i for i, piece in enumerate(vocabulary.pieces) if _always_kept(piece)}
+    keep = always_kept(vocabulary)
     ranked = [token for token, _ in counts.most_common()]
     general = [i for i, piece in enumerate(vocabulary.pieces) if not piece.startswith("[unused")]
     for token in (*ranked, *general):
@@ -145,7 +145,8 @@ def compare_segmentation(
 ) -> Segmentation:
     """Segment `texts` with both vocabularies; `shown` of the words that differ are listed."""
     before, after = whole.tokenize(texts), pruned.tokenize(texts)
-    words = Counter(word for text in texts for word in text.lower().split())
+    spelled = (text.lower() if whole.lowercase else text for text in texts)
+    words = Counter(word for text in spelled for word in text.split())
     listed = [word for word, _ in sorted(words.items(), key=lambda item: (-item[1], item[0]))]
     pairs = zip(listed, whole.tokenize(listed), pruned.tokenize(listed), strict=True)
     differing = (
@@ -189,5 +190,10 @@ def check_ids(input_ids: Ids, attention_mask: Ids, *, vocabulary: int, max_lengt
             )
 
 
-def _always_kept(piece: str) -> bool:
-    return piece in SPECIAL or len(piece.removeprefix("##")) == 1
+def always_kept(vocabulary: Vocabulary) -> set[int]:
+    """Ids that pruning keeps whatever the size: special pieces and single characters."""
+    return {
+        i
+        for i, piece in enumerate(vocabulary.pieces)
+        if piece in SPECIAL or len(piece.removeprefix("##")) == 1
+    }

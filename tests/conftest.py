@@ -116,7 +116,7 @@ def toy_teacher(toy_corpus: Corpus, toy_bert: Path) -> Teacher:
 
 
 @pytest.fixture(scope="session")
-def toy_lessons(toy_teacher: Teacher, toy_corpus: Corpus) -> TransferSet:
+def toy_transfer_set(toy_teacher: Teacher, toy_corpus: Corpus) -> TransferSet:
     """What the toy teacher says of the toy texts."""
     return make_transfer_set(toy_teacher, toy_corpus, 0)
 
@@ -168,7 +168,9 @@ def toy_config(tmp_path_factory: pytest.TempPathFactory, toy_data: Path, toy_ber
             max_length = 32
             [distill]
             epochs = 20
+            least_steps = 1
             batch_size = 16
+            augment = 0
             [gates]
             min_retention = 0.9
         """

@@ -236,6 +236,12 @@ def test_unlabelled_texts_are_read_once_each(tmp_path, name, content):
     assert corpus.digest != load(tmp_path / "d.jsonl").digest
 
 
+def test_built_in_utterances_serve_as_unlabelled_text(tmp_path):
+    corpus = load(write_jsonl(tmp_path / "d.jsonl", rows()), unlabeled="assistant")
+    assert len(corpus.unlabeled) > 10_000
+    assert corpus.labels == ("a", "b")
+
+
 def test_unlabelled_texts_of_the_labelled_data_are_left_out_and_counted(tmp_path):
     labelled = load(write_jsonl(tmp_path / "d.jsonl", rows()))
     measured = (*labelled.test.texts, *labelled.validation.texts)

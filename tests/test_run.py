@@ -95,7 +95,7 @@ def test_run_killed_while_training_goes_on_to_the_same_student(toy_config, tmp_p
     command += ["--targets", "coreml", "--out"]
 
     def steps_of(name: str) -> int:
-        saved = (tmp_path / "killed" / "checkpoints").glob(f"{name}-*/0*/checkpoint.json")
+        saved = (tmp_path / "killed" / "checkpoints" / name).glob("0*/checkpoint.json")
         return max((int(file.parent.name) for file in saved), default=0)
 
     killed = [*command, str(tmp_path / "killed")]
@@ -131,9 +131,33 @@ def test_two_processes_reach_the_accuracy_of_one(toy_run, toy_config, tmp_path):
     assert two.student.evaluation.accuracy == pytest.approx(
         one.student.evaluation.accuracy, abs=0.03
     )
-    # Both shared the work: dropout drew from other numbers, so the weights differ.
-    assert tree_digest(out / "student") != tree_digest(toy_run / "student")
+    # Both shared the work: each hid words by numbers of its own, so the weights differ.
+    weights = [(folder / "student" / "model.safetensors") for folder in (out, toy_run)]
+    assert weights[0].read_bytes() != weights[1].read_bytes()
     assert tree_digest(out / "teacher") == tree_digest(toy_run / "teacher")
+
+
+def test_teacher_in_the_output_folder_is_refused(toy_run, toy_config):
+    teacher = str(toy_run / "teacher")
+    flags = ("--config", str(toy_config), "--teacher", teacher, "--out", str(toy_run))
+    done = pocketbert("run", *flags)
+    assert done.returncode == 2
+    assert "lies in the output folder" in done.stderr
+    assert (toy_run / "teacher" / "model.safetensors").exists()
+
+
+def test_checkpoint_of_other_settings_is_refused_by_name(toy_config, tmp_path):
+    config = tmp_path / "slow.toml"
+    text = toy_config.read_text().replace("epochs = 20", "epochs = 400")
+    config.write_text("checkpoint_steps = 5\n" + text)
+    command = [sys.executable, "-m", "pipeline", "run", "--config", str(config), "--out"]
+    out = tmp_path / "build"
+    checkpoints = out / "checkpoints" / "student"
+    killed_when([*command, str(out)], lambda: any(checkpoints.glob("0*/checkpoint.json")))
+    done = pocketbert("run", "--config", str(config), "--out", str(out), "--epochs", "300")
+    assert done.returncode == 2
+    assert "made with distill.epochs 400, and now it is 300" in done.stderr
+    assert any(checkpoints.iterdir())
 
 
 def test_second_run_on_a_busy_folder_says_so(toy_config, tmp_path):

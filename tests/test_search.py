@@ -75,11 +75,21 @@ def test_second_call_repeats_what_was_found_without_training(toy_search, monkeyp
     def train(*_):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(searching.stages, "train", train)
+    monkeypatch.setattr(searching.learning, "train", train)
     begun = time.monotonic()
     again = toy_search(0.5)
     assert {one.name: one for one in again.found} == {one.name: one for one in first.found}
     assert time.monotonic() - begun < 10
+
+
+def test_data_without_out_of_scope_texts_have_no_auroc(toy_config, toy_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(searching, "PRESETS", TINY)
+    lines = [line for line in toy_data.read_text().splitlines() if '"oos"' not in line]
+    (tmp_path / "inside.jsonl").write_text("\n".join(lines))
+    data = {"source": str(tmp_path / "inside.jsonl")}
+    config = load_config(toy_config, {"distill": {"epochs": 1}, "data": data})
+    result = search(config, tmp_path / "s", budget_s=0, max_bytes=10**7, min_retention=0.1)
+    assert [one.auroc for one in result.found] == [None]
 
 
 def test_shapes_over_the_size_limit_are_not_trained(toy_search):
@@ -88,7 +98,7 @@ def test_shapes_over_the_size_limit_are_not_trained(toy_search):
 
 
 def test_limit_that_no_shape_meets_is_an_error(toy_search):
-    with pytest.raises(PipelineError, match=r"None of \d+ shapes fits into 0.01 MB. Raise"):
+    with pytest.raises(PipelineError, match=r"No shape fits into 0.01 MB; \d+ proposals"):
         toy_search(5, max_bytes=10_000)
 
 

@@ -1,12 +1,20 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from conftest import perturb
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertConfig,
+    BertForSequenceClassification,
+)
 
-from pipeline.config import StudentSpec
+from pipeline.config import StudentSpec, TeacherConfig
 from pipeline.errors import ModelError
 from pipeline.student import FactorizedEmbedding, cut_student, load_student, source_layers
+from pipeline.teacher import fit_head
 
 
 def spec(**changes):
@@ -55,6 +63,17 @@ def test_student_of_all_layers_and_dimensions_starts_as_the_teacher(toy_teacher,
     theirs = toy_teacher.encoder(*inputs).last_hidden_state
     ours = student.model.bert(*inputs).last_hidden_state
     assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+def test_student_of_a_teacher_with_a_pooler_starts_with_its_logits(toy_bert, toy_corpus, tmp_path):
+    names = dict(enumerate(toy_corpus.labels))
+    config = BertConfig.from_pretrained(toy_bert, id2label=names, label2id=None)
+    folder = shutil.copytree(toy_bert, tmp_path / "classifier")
+    perturb(BertForSequenceClassification(config)).save_pretrained(folder)
+    teacher = fit_head(TeacherConfig(source=str(folder)), toy_corpus, 32)
+    student = cut_student(teacher, toy_corpus.train.texts, spec(layers=3, hidden=64))
+    texts = toy_corpus.test.texts
+    assert np.allclose(student.logits(texts), teacher.logits(texts), atol=1e-4)
 
 
 @pytest.mark.parametrize("embedding", [None, 16])
@@ -130,7 +149,7 @@ def test_factorised_student_opens_with_stock_from_pretrained_and_keeps_its_facto
     [
         (
             {"layers": 2, "teacher_layers": (0, 3)},
-            "teacher_layers: the layer after the last of them is 4, and the teacher has 3",
+            "teacher_layers names layer 3, and the teacher's are 0 to 2",
         ),
         ({"hidden": 128}, "student.hidden is 128, and the teacher has 64"),
         ({"hidden": 40}, "not a multiple of the teacher's head size 16. Choose 32"),

@@ -1,10 +1,11 @@
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from pipeline import transfer
+from pipeline.evaluate import calibrate
 from pipeline.losses import OUTSIDE, UNLABELLED
 from pipeline.transfer import load_hidden, load_transfer_set, make_transfer_set, save_hidden
 
@@ -13,39 +14,50 @@ def test_every_text_carries_the_teachers_logits_and_what_is_known_of_its_label(
     toy_teacher, toy_corpus
 ):
     corpus = replace(toy_corpus, unlabeled=("dim the jazz", "wake me up"))
-    lessons = make_transfer_set(toy_teacher, corpus, 1)
+    transfer_set = make_transfer_set(toy_teacher, corpus, 1)
     train = corpus.train
     known = (*train.texts, *train.out_of_scope, *corpus.unlabeled)
-    assert lessons.texts[: len(known)] == known
-    assert len(lessons.texts) > len(known) + 50
-    assert len({*lessons.texts}) == len(lessons.texts)
+    assert transfer_set.texts[: len(known)] == known
+    assert len(transfer_set.texts) > len(known) + 50
+    assert len({*transfer_set.texts}) == len(transfer_set.texts)
     kinds = (*train.labels, *[OUTSIDE] * len(train.out_of_scope))
-    assert tuple(lessons.labels[: len(kinds)]) == kinds
-    assert (lessons.labels[len(kinds) :] == UNLABELLED).all()
-    assert np.allclose(lessons.logits, toy_teacher.logits(lessons.texts), atol=1e-4)
+    assert tuple(transfer_set.labels[: len(kinds)]) == kinds
+    assert (transfer_set.labels[len(kinds) :] == UNLABELLED).all()
+    assert np.allclose(transfer_set.logits, toy_teacher.logits(transfer_set.texts), atol=1e-4)
 
 
-def test_no_text_of_validation_or_test_is_learned_from(toy_teacher, toy_corpus):
-    lessons = make_transfer_set(toy_teacher, toy_corpus, 0)
-    assert not {*lessons.texts} & {*toy_corpus.validation.texts, *toy_corpus.test.texts}
+def test_no_text_of_validation_or_test_is_learned_from(toy_teacher, toy_corpus, monkeypatch):
+    held = (toy_corpus.validation.texts[0], toy_corpus.test.texts[0].upper(), "new words")
+    monkeypatch.setattr(transfer, "reword", lambda *_: held)
+    transfer_set = make_transfer_set(toy_teacher, toy_corpus, 2)
+    assert "new words" in transfer_set.texts
+    assert not {*transfer_set.texts} & {*held[:2]}
 
 
-def test_saved_transfer_set_loads_alike_without_pickle(toy_lessons, tmp_path):
-    toy_lessons.save(tmp_path)
+def test_temperature_is_that_which_calibrates_the_teacher(toy_teacher, toy_corpus):
+    validation = toy_corpus.validation
+    calibrated = calibrate(toy_teacher.logits(validation.texts), validation.labels).temperature
+    assert make_transfer_set(toy_teacher, toy_corpus, 0).temperature == calibrated
+
+
+def test_saved_transfer_set_loads_alike_without_pickle(toy_transfer_set, tmp_path):
+    toy_transfer_set.save(tmp_path)
     assert {file.suffix for file in tmp_path.iterdir()} == {".json", ".safetensors"}
     again = load_transfer_set(tmp_path)
-    assert again.texts == toy_lessons.texts
-    assert np.array_equal(again.labels, toy_lessons.labels)
-    assert np.array_equal(again.logits, toy_lessons.logits)
-    assert json.loads((tmp_path / "texts.json").read_text()) == list(toy_lessons.texts)
+    assert again.texts == toy_transfer_set.texts
+    assert np.array_equal(again.labels, toy_transfer_set.labels)
+    assert np.array_equal(again.logits, toy_transfer_set.logits)
+    assert again.temperature == toy_transfer_set.temperature
 
 
 @pytest.mark.parametrize("layer", [0, 2])
-def test_hidden_states_on_disk_are_those_of_the_teacher(toy_teacher, toy_lessons, tmp_path, layer):
-    save_hidden(toy_teacher, toy_lessons.texts, layer, tmp_path)
+def test_hidden_states_on_disk_are_those_of_the_teacher(
+    toy_teacher, toy_transfer_set, tmp_path, layer
+):
+    save_hidden(toy_teacher, toy_transfer_set.texts, layer, tmp_path)
     states = load_hidden(tmp_path)
-    for row in (0, 5, len(toy_lessons.texts) - 1):
-        encoded = toy_teacher.vocabulary.encode([toy_lessons.texts[row]])
+    for row in (0, 5, len(toy_transfer_set.texts) - 1):
+        encoded = toy_teacher.vocabulary.encode([toy_transfer_set.texts[row]])
         with torch.no_grad():
             (expected,) = toy_teacher.encoder(
                 torch.from_numpy(encoded.input_ids), output_hidden_states=True

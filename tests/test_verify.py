@@ -105,7 +105,7 @@ def test_logit_that_is_not_finite_fails(value, student, toy_corpus, reference):
 
 
 def test_student_far_below_the_teacher_fails():
-    evaluation = Evaluation(100, 0.9, 0.9, 0.0, NotRun("-"))
+    evaluation = Evaluation(100, 0.9, 0.9, 0.0, 0.0, NotRun("-"))
     worse = replace(evaluation, accuracy=0.8)
     assert judge_student(evaluation, evaluation, Gates()) == ()
     (failure,) = judge_student(worse, evaluation, Gates())

@@ -4,7 +4,7 @@ It knows nothing of quantization or formats.
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil, gcd
 
 import torch
@@ -66,19 +66,6 @@ def distill(
     student = cut_student(teacher, transfer_set.texts, spec)
     temperature = config.temperature * transfer_set.temperature
     objective = Distillation(student, teacher, spec, config, temperature)
-    labels, logits = torch.from_numpy(transfer_set.labels), torch.from_numpy(transfer_set.logits)
-    states = hidden if hidden and objective.layers else {}
-    aligned = _aligned(student.vocabulary, teacher.vocabulary, transfer_set.texts if states else ())
-
-    def collate(rows: list[int]) -> Batch:
-        ids, mask = batch_tensors(student.vocabulary, [transfer_set.texts[row] for row in rows])
-        batch = {"input_ids": ids, "attention_mask": mask}
-        batch |= {"labels": labels[rows], "logits": logits[rows]}
-        if states:
-            padded = [states[layer].padded(rows, ids.shape[1]) for layer in objective.layers]
-            batch |= {"hidden": torch.stack(padded, 1), "aligned": aligned[rows]}
-        return batch
-
     per_epoch = ceil(len(transfer_set.texts) / config.batch_size)
     plan = Plan(
         what="Student learns",
@@ -90,9 +77,34 @@ def distill(
     )
     groups = _parameter_groups(objective, config)
     lengths = [len(text) for text in transfer_set.texts]
+    collate = _collator(student, teacher, transfer_set, objective, hidden or {})
     train(objective, groups, lengths, collate, plan, checkpoints=checkpoints, track=track)
     student.fold()
     return student
+
+
+def _collator(
+    student: Student,
+    teacher: Teacher,
+    transfer_set: TransferSet,
+    objective: "Distillation",
+    hidden: Mapping[int, HiddenStates],
+) -> Callable[[list[int]], Batch]:
+    """What makes the arguments of `objective` from row numbers of the transfer set."""
+    texts, vocabulary = transfer_set.texts, student.vocabulary
+    labels, logits = torch.from_numpy(transfer_set.labels), torch.from_numpy(transfer_set.logits)
+    aligned = _aligned(vocabulary, teacher.vocabulary, texts if objective.layers else ())
+
+    def collate(rows: list[int]) -> Batch:
+        ids, mask = batch_tensors(vocabulary, [texts[row] for row in rows])
+        batch = {"input_ids": ids, "attention_mask": mask}
+        batch |= {"labels": labels[rows], "logits": logits[rows]}
+        if objective.layers:
+            padded = [hidden[layer].padded(rows, ids.shape[1]) for layer in objective.layers]
+            batch |= {"hidden": torch.stack(padded, 1), "aligned": aligned[rows]}
+        return batch
+
+    return collate
 
 
 class Distillation(nn.Module):

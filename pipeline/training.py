@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class LengthBatches(Sampler[list[int]]):
     def __init__(self, lengths: Sequence[int], plan: Plan, first: int = 0) -> None:
         self.batch_size = plan.batch_size
         self.per_epoch = -(-len(lengths) // plan.batch_size)
-        self._lengths = torch.tensor(lengths)
+        self.lengths = torch.tensor(lengths)
         self._plan = plan
         self._first = first
 
@@ -80,11 +81,11 @@ class LengthBatches(Sampler[list[int]]):
 
     def _epoch(self, epoch: int) -> list[list[int]]:
         generator = torch.Generator().manual_seed((self._plan.seed * 1_000_003 + epoch) % 2**32)
-        rows = torch.randperm(len(self._lengths), generator=generator)
+        rows = torch.randperm(len(self.lengths), generator=generator)
         whole = self.per_epoch * self.batch_size
         rows = rows.repeat(-(-whole // len(rows)))[:whole]
         pools = torch.split(rows, POOL * self.batch_size)
-        ordered = torch.cat([pool[self._lengths[pool].argsort(stable=True)] for pool in pools])
+        ordered = torch.cat([pool[self.lengths[pool].argsort(stable=True)] for pool in pools])
         batches = torch.split(ordered, self.batch_size)
         return [batches[i].tolist() for i in torch.randperm(len(batches), generator=generator)]
 
@@ -146,28 +147,23 @@ def train(
     first = int(found.name) if found else 0
     batches = LengthBatches(lengths, plan, first)
     total = first + len(batches)
-    # A generator of its own: the loader must not draw from the one that dropout draws from.
-    loader: DataLoader[Batch] = DataLoader(
-        range(len(lengths)),  # type: ignore[arg-type]
-        batch_sampler=batches,
-        collate_fn=collate,
-        generator=torch.Generator(),
-    )
     optimizer = torch.optim.AdamW(groups, fused=True)
     schedule = get_linear_schedule_with_warmup(optimizer, int(plan.warmup * total), total)
-    prepared, optimizer, loader, schedule = accelerator.prepare(module, optimizer, loader, schedule)
+    prepared, optimizer, loader, schedule = accelerator.prepare(
+        module, optimizer, _loader(batches, collate), schedule
+    )
     kept = _Kept(module, int(plan.averaged_share * total))
     if found:
         _restore(accelerator, found, kept)
     module.train()
     stream = iter(loader)
     for step in (track if accelerator.is_main_process else silent)(range(first, total), plan.what):
-        loss = prepared(**next(stream))
-        _check_finite(loss, "loss", step, total, checkpoints)
+        check = partial(_check_finite, step=step, total=total, checkpoints=checkpoints)
+        check(loss := prepared(**next(stream)), "loss")
         accelerator.backward(loss)
         norm = accelerator.clip_grad_norm_(module.parameters(), plan.max_norm)
         if accelerator.scaler is None:  # which skips such steps itself
-            _check_finite(norm, "gradient", step, total, checkpoints)
+            check(norm, "gradient")
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
@@ -181,6 +177,16 @@ def train(
             _save(accelerator, checkpoints.folder, step + 1, kept, settings)
     module.load_state_dict(kept.average.module.state_dict())
     module.to("cpu").eval()
+
+
+def _loader(batches: LengthBatches, collate: Callable[[list[int]], Batch]) -> "DataLoader[Batch]":
+    return DataLoader(
+        range(len(batches.lengths)),  # type: ignore[arg-type]
+        batch_sampler=batches,
+        collate_fn=collate,
+        # Of its own: the loader must not draw from the one that word dropout draws from.
+        generator=torch.Generator(),
+    )
 
 
 def _check_share(batch_size: int, processes: int) -> None:

@@ -43,6 +43,21 @@ from pipeline.verify import run_texts  # noqa: E402
 # What each row changes of the preset.
 ROWS: dict[str, dict[str, dict[str, Any]]] = {
     "the preset": {},
+    "no rewordings, as many steps": {"distill": {"augment": 0, "epochs": 14}},
+    "two rewordings of each text, as many steps": {"distill": {"augment": 2, "epochs": 5}},
+    "labels only": {"distill": {"logit_weight": 0.0, "label_weight": 1.0, "epochs": 14}},
+    "and hidden states": {"distill": {"hidden_weight": 1.0}},
+    "and embeddings": {"distill": {"embedding_weight": 1.0}},
+    "and attention relations": {"distill": {"relation_weight": 1.0}},
+    "and evenness out of scope": {"distill": {"outside_weight": 1.0}},
+    "temperature 1.25": {"distill": {"temperature": 1.25}},
+    "temperature 5": {"distill": {"temperature": 5.0}},
+    "no word dropout": {"distill": {"word_dropout": 0.0}},
+    "layers 0 and 3": {"student": {"teacher_layers": (0, 3)}},
+    "layers 2 and 5": {"student": {"teacher_layers": (2, 5)}},
+    "5,000 word pieces": {"student": {"vocabulary": 5_000}},
+    "12,000 word pieces": {"student": {"vocabulary": 12_000}},
+    "factorised embedding of 64 columns": {"student": {"embedding": 64}},
 }
 
 

@@ -1,6 +1,11 @@
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from test_run import result_of
+
+from pipeline.report import Confusion, write_report
 
 
 @pytest.fixture(scope="module")
@@ -25,18 +30,26 @@ def test_host_figures_are_never_shown_as_a_phones(page):
     assert "not run: Core ML runs on Apple&#39;s systems only" in page
 
 
+def test_page_says_what_the_student_learned_from_and_what_pruning_changed(page, toy_run):
+    result = result_of(toy_run)
+    learned = result.learned_from
+    assert f"The student learned from {learned['labelled']} labelled" in page
+    kept, whole = result.segmentation.pieces[1], result.segmentation.pieces[0]
+    assert f"{kept} of the teacher's {whole} word pieces were kept" in page
+
+
+def test_page_shows_calibration_before_and_after_temperature(page, toy_run):
+    student = result_of(toy_run).student.evaluation
+    for error in (student.raw_calibration_error, student.calibration_error):
+        assert f"{error:.1%}" in page
+
+
 def test_page_has_its_plots_without_the_day(page):
     assert page.count("<svg") == 2
     assert "dc:date" not in page
 
 
 def test_texts_of_users_are_escaped(toy_run, tmp_path):
-    from dataclasses import replace
-
-    import numpy as np
-    from test_run import result_of
-
-    from pipeline.report import Confusion, write_report
 
     result = result_of(toy_run)
     hostile = Confusion("<b>", "c", ("<script>alert(1)</script>",))

@@ -127,6 +127,7 @@ def test_two_processes_reach_the_accuracy_of_one(toy_run, toy_config, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("bundle   ") == 1
     assert done.stderr.count("Student learns") == 1
+    assert "FutureWarning" not in done.stderr
     one, two = result_of(toy_run), result_of(out)
     assert two.student.evaluation.accuracy == pytest.approx(
         one.student.evaluation.accuracy, abs=0.03

@@ -13,8 +13,9 @@ import pytest
 
 from pipeline import graph
 from pipeline.bundle import open_bundle
-from pipeline.config import DataConfig
+from pipeline.config import DataConfig, DistillConfig, StudentSpec
 from pipeline.data import load_corpus
+from pipeline.distill import distill
 from pipeline.errors import BundleError, InputError
 from pipeline.progress import silent
 from pipeline.student import load_student
@@ -95,6 +96,18 @@ def test_id_out_of_range_is_refused_before_the_runtime_sees_it(bundle, name):
     for bad in (-1, size, 2**40):
         with pytest.raises(InputError, match=f"holds {bad}"):
             runner.logits(np.array([[2, bad, 3]]), np.ones((1, 3), np.int64))
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_factorised_embedding_is_lowered_as_two_factors(
+    toy_teacher, toy_transfer_set, toy_corpus, tmp_path, name
+):
+    spec = StudentSpec(layers=1, hidden=32, embedding=16, vocabulary=None, max_length=32)
+    training = DistillConfig(epochs=12, least_steps=1, batch_size=16)
+    student = distill(toy_teacher, toy_transfer_set, spec, training)
+    artifact = get_target(name).lower(student, tmp_path)
+    runner = get_target(name).load(artifact)
+    assert agreement_with(student, runner, toy_corpus.test.texts) >= 0.97
 
 
 @pytest.mark.parametrize("name", ["executorch", "tflite", "tflite-task"])

@@ -23,8 +23,8 @@ from pipeline.cache import Cache, lock
 from pipeline.config import PRESETS, RunConfig, StudentSpec, to_dict
 from pipeline.cost import int8_bytes, multiply_adds
 from pipeline.data import load_corpus
-from pipeline.errors import PipelineError
-from pipeline.evaluate import accuracy, calibrate, detect_out_of_scope
+from pipeline.errors import NotRun, PipelineError
+from pipeline.evaluate import accuracy, calibrate, evaluate
 from pipeline.files import write_json
 from pipeline.learning import Job
 from pipeline.plots import draw_front
@@ -291,8 +291,8 @@ def _measure(setting: _Setting, one: _Candidate) -> Found:
         student = load_student(learning.train(job, setting.teacher, setting.transfer_set))
         seconds = time.monotonic() - begun
         logits, outside = student.logits(part.texts), student.logits(part.out_of_scope)
-        reached = accuracy(logits, part.labels)
-        threshold = calibrate(logits, part.labels).threshold
+        figures = evaluate(logits, part.labels, outside, calibrate(logits, part.labels))
+        apart = figures.out_of_scope
         found = Found(
             layers=spec.layers,
             hidden=spec.hidden,
@@ -300,11 +300,9 @@ def _measure(setting: _Setting, one: _Candidate) -> Found:
             embedding=spec.embedding,
             size_bytes=one.size_bytes,
             multiply_adds=one.multiply_adds,
-            accuracy=reached,
-            retention=reached / setting.reference,
-            auroc=detect_out_of_scope(logits, part.labels, outside, threshold).auroc
-            if len(outside)
-            else None,
+            accuracy=figures.accuracy,
+            retention=figures.accuracy / setting.reference,
+            auroc=None if isinstance(apart, NotRun) else apart.auroc,
             seconds=seconds,
         )
         write_json(folder / RECORD, asdict(found))

@@ -1,5 +1,4 @@
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,12 +37,17 @@ def test_equal_shapes_do_not_beat_each_other():
 
 @pytest.fixture
 def toy_search(toy_config, tmp_path, monkeypatch):
-    """Search over shapes that the toy teacher allows; the presets are replaced by tiny ones."""
-    monkeypatch.setattr(searching, "PRESETS", TINY)
-    monkeypatch.setattr(searching, "REFUSED", 5)
+    """Search over the eight shapes that are left of the space; the presets are tiny ones."""
+    for name, value in {
+        "PRESETS": TINY,
+        "VOCABULARIES": (3000,),
+        "DEEPEST": 2,
+        "REFUSED": 5,
+    }.items():
+        monkeypatch.setattr(searching, name, value)
     config = load_config(toy_config, {"distill": {"epochs": 2}})
 
-    def run(budget_s, max_bytes=10_000_000, min_retention=0.5):
+    def run(budget_s=3600, max_bytes=10_000_000, min_retention=0.1):
         return search(
             config,
             tmp_path / "search",
@@ -56,10 +60,10 @@ def toy_search(toy_config, tmp_path, monkeypatch):
 
 
 def test_presets_come_first_and_the_smallest_good_shape_is_chosen(toy_search):
-    result = toy_search(20)
+    result = toy_search()
     assert [one.name for one in result.found[:2]] == ["1x32-3000", "2x64-3000"]
-    assert len(result.found) > 2
-    good = [one for one in result.found if one.retention >= 0.5]
+    assert 2 < len(result.found) <= 8
+    good = [one for one in result.found if one.retention >= 0.1]
     assert result.best.size_bytes == min(one.size_bytes for one in good)
     assert result.plot.read_text().startswith("<?xml")
     assert len(json.loads((result.out / "search.json").read_text())["found"]) == len(result.found)
@@ -70,16 +74,14 @@ def test_budget_that_is_spent_still_trains_one_shape(toy_search):
 
 
 def test_second_call_repeats_what_was_found_without_training(toy_search, monkeypatch):
-    first = toy_search(12)
+    first = toy_search()
 
     def train(*_):
         raise AssertionError("trained again")
 
     monkeypatch.setattr(searching.learning, "train", train)
-    begun = time.monotonic()
-    again = toy_search(0.5)
+    again = toy_search(0)
     assert {one.name: one for one in again.found} == {one.name: one for one in first.found}
-    assert time.monotonic() - begun < 10
 
 
 def test_data_without_out_of_scope_texts_have_no_auroc(toy_config, toy_data, tmp_path, monkeypatch):
@@ -93,13 +95,14 @@ def test_data_without_out_of_scope_texts_have_no_auroc(toy_config, toy_data, tmp
 
 
 def test_shapes_over_the_size_limit_are_not_trained(toy_search):
-    result = toy_search(20, max_bytes=100_000)
+    result = toy_search(max_bytes=100_000)
+    assert result.found
     assert all(one.size_bytes <= 100_000 for one in result.found)
 
 
 def test_limit_that_no_shape_meets_is_an_error(toy_search):
     with pytest.raises(PipelineError, match=r"No shape fits into 0.01 MB; \d+ proposals"):
-        toy_search(5, max_bytes=10_000)
+        toy_search(max_bytes=10_000)
 
 
 def test_settings_of_the_best_shape_make_the_same_student(toy_search, toy_config, tmp_path):

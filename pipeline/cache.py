@@ -8,7 +8,6 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,23 +17,9 @@ from filelock import FileLock, Timeout
 from pipeline import team
 from pipeline.errors import PipelineError
 from pipeline.files import replacing_folder, tree_digest, write_json
+from pipeline.versions import VERSIONS, installed_version
 
 RECORD = "stage.json"
-# Packages whose release can change what a stage makes.
-VERSIONS = (
-    "torch",
-    "transformers",
-    "accelerate",
-    "tokenizers",
-    "torchao",
-    "executorch",
-    "litert-torch",
-    "ai-edge-litert",
-    "ai-edge-quantizer",
-    "coremltools",
-    "tflite-support",
-    "scikit-learn",
-)
 
 
 class Cache:
@@ -119,14 +104,6 @@ def described(inputs: dict[str, Any]) -> dict[str, Any]:
         else:
             plain[name] = value
     return plain
-
-
-def installed_version(name: str) -> str | None:
-    """Version of an installed distribution, None where it is missing."""
-    try:
-        return version(name)
-    except ImportError:
-        return None
 
 
 def lock(out: Path) -> FileLock:

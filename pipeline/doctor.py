@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.cache import installed_version
+from pipeline.versions import installed_version
 
 PYTHONS = ((3, 10), (3, 11))
 SETUP = "run scripts/setup"

@@ -186,7 +186,7 @@ def _learned_from(folder: Path) -> dict[str, int]:
     labels = load_transfer_set(folder).labels
     return {
         "labelled": int((labels >= 0).sum()),
-        "out of scope": int((labels == OUTSIDE).sum()),
+        "out-of-scope": int((labels == OUTSIDE).sum()),
         "reworded or unlabelled": int((labels == UNLABELLED).sum()),
     }
 

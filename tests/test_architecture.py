@@ -14,6 +14,7 @@ ORDER = [
     "quiet",
     "files",
     "text",
+    "versions",
     "config",
     "rows",
     "data",

@@ -246,8 +246,10 @@ def _with_unlabeled(corpus: Corpus, source: str, config: DataConfig) -> Corpus:
 
     Those of the validation and test parts above all: what is measured must not be trained on.
     """
-    rows = read_unlabeled(source, config)
-    given = {key: row.text for row in rows if (key := text_key(row.text))}
+    given = dict[str, str]()
+    for row in read_unlabeled(source, config):
+        given.setdefault(text_key(row.text), row.text)
+    given.pop("", None)
     new = tuple(text for key, text in given.items() if key not in corpus.keys)
     if not new:
         raise DataError(

@@ -155,13 +155,7 @@ def _trained(
     job: Job, name: str, inputs: dict[str, Any], make: Callable[[Path, Checkpoints], None]
 ) -> Path:
     """A stage that several processes share, and that goes on where it was killed."""
-    accelerator = team.accelerator()
-    inputs = {
-        **inputs,
-        "processes": accelerator.num_processes,
-        "mixed_precision": accelerator.mixed_precision,
-        "device": accelerator.device.type,
-    }
+    inputs = {**inputs, **team.layout()}
     kept = Checkpoints(
         job.cache.out / "checkpoints" / name, job.config.checkpoint_steps, described(inputs)
     )

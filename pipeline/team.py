@@ -7,7 +7,7 @@ Without a launcher there is one process, and all of this does nothing.
 
 from datetime import timedelta
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from accelerate import (
@@ -46,6 +46,16 @@ def is_main() -> bool:
 def size() -> int:
     """How many processes work together."""
     return int(accelerator().num_processes)
+
+
+def layout() -> dict[str, Any]:
+    """What the launcher decides of a training's outcome."""
+    here = accelerator()
+    return {
+        "processes": here.num_processes,
+        "mixed_precision": here.mixed_precision,
+        "device": here.device.type,
+    }
 
 
 def broadcast(value: T) -> T:

@@ -142,7 +142,7 @@ def train(
     accelerator.free_memory()  # of an earlier training, which it would save with this one
     _check_share(plan.batch_size, accelerator.num_processes)
     set_seed(plan.seed, device_specific=True)
-    settings = _settings(accelerator, groups, len(lengths), plan, checkpoints)
+    settings = _settings(groups, len(lengths), plan, checkpoints)
     found = _newest(checkpoints, settings)
     first = int(found.name) if found else 0
     batches = LengthBatches(lengths, plan, first)
@@ -223,7 +223,6 @@ def _agreed(score: Callable[[], float], module: nn.Module) -> float:
 
 
 def _settings(
-    accelerator: Accelerator,
     groups: list[dict[str, Any]],
     rows: int,
     plan: Plan,
@@ -236,9 +235,7 @@ def _settings(
         "rows": rows,
         "parameters": [sum(p.numel() for p in group["params"]) for group in groups],
         "learning_rates": [group["lr"] for group in groups],
-        "processes": accelerator.num_processes,
-        "mixed_precision": accelerator.mixed_precision,
-        "device": accelerator.device.type,
+        **team.layout(),
     }
 
 

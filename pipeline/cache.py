@@ -40,15 +40,8 @@ class Cache:
             inputs: everything that decides the outcome; paths stand for the content below them.
             make: fills the empty folder it is given.
         """
-        folder, key = self.out / name, self._key(name, inputs)
-        if self.has(name, inputs):
-            if name not in self.reused:
-                self.reused.append(name)
-            return folder
-        with replacing_folder(folder) as new:
-            make(new)
-            write_json(new / RECORD, {"key": key, "content": _content(new)})
-        return folder
+        key = self._key(name, inputs)
+        return self._made(name, key, self._holds(name, key), make)
 
     def shared_folder(
         self,
@@ -63,9 +56,11 @@ class Cache:
         With `together`, all of them take part in `make`, and what the others write is dropped.
         """
         if team.is_main():
+            key = self._key(name, inputs)
+            held = self._holds(name, key)
             # Said before the work begins, so that the others know whether to take part.
-            team.broadcast(not self.has(name, inputs))
-            folder = self.folder(name, inputs, make)
+            team.broadcast(not held)
+            folder = self._made(name, key, held, make)
         else:
             folder = self.out / name
             if team.broadcast(None) and together:
@@ -76,7 +71,21 @@ class Cache:
 
     def has(self, name: str, inputs: dict[str, Any]) -> bool:
         """Whether the folder of stage `name` holds the outcome of `inputs`."""
-        return not self.fresh and self._is_whole(self.out / name, self._key(name, inputs))
+        return self._holds(name, self._key(name, inputs))
+
+    def _made(self, name: str, key: str, held: bool, make: Callable[[Path], None]) -> Path:
+        folder = self.out / name
+        if held:
+            if name not in self.reused:
+                self.reused.append(name)
+            return folder
+        with replacing_folder(folder) as new:
+            make(new)
+            write_json(new / RECORD, {"key": key, "content": _content(new)})
+        return folder
+
+    def _holds(self, name: str, key: str) -> bool:
+        return not self.fresh and self._is_whole(self.out / name, key)
 
     def _key(self, name: str, inputs: dict[str, Any]) -> str:
         content = json.dumps([name, described(inputs), self.versions], sort_keys=True)

@@ -141,8 +141,10 @@ class Distillation(nn.Module):
             }
         )
         self.heads = gcd(self.student.config.num_attention_heads, source.num_attention_heads)
-        last = copy.deepcopy(teacher.encoder.encoder.layer[-1].attention.self)
-        self.attention = last.requires_grad_(False) if config.relation_weight else None
+        self.attention = None
+        if config.relation_weight:
+            last = teacher.encoder.encoder.layer[-1].attention.self
+            self.attention = copy.deepcopy(last).requires_grad_(False)
         self.before_last = source.num_hidden_layers - 1
 
     def forward(

@@ -17,6 +17,7 @@ from pipeline.errors import BundleError
 from pipeline.evaluate import Calibration
 from pipeline.files import replacing_folder, sha256, write_json
 from pipeline.inference import Logits
+from pipeline.recipes import Recipe
 from pipeline.targets import TARGETS, get_target
 from pipeline.targets.base import Artifact, Runner
 from pipeline.vocabulary import Vocabulary, read_vocabulary
@@ -350,6 +351,7 @@ def _sealed(path: Path, entry: Mapping[str, Any]) -> Sealed:
         lengths=tuple(entry["lengths"]),
         dynamic=entry["dynamic"],
         vocabulary=entry["vocabulary"],
+        recipe=Recipe(**{**entry["recipe"], "keep_float": tuple(entry["recipe"]["keep_float"])}),
         quantization=entry["quantization"],
         min_runtime=entry["min_runtime"],
     )

@@ -32,6 +32,7 @@ from pipeline.options import (
 )
 from pipeline.progress import Track, silent
 from pipeline.quiet import quiet
+from pipeline.recipes import RECIPES
 
 if TYPE_CHECKING:
     from pipeline.bundle import Bundle
@@ -82,6 +83,13 @@ def run(
     targets: Annotated[
         str | None, typer.Option(help=f"Comma-separated: {','.join(TARGETS)}.")
     ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help=f"How weights are stored: {', '.join(RECIPES)}.")
+    ] = None,
+    keep_float: Annotated[
+        str | None,
+        typer.Option("--float", help="Parts kept in float: classifier,layers.0.attention, …"),
+    ] = None,
     teacher: TeacherSource = None,
     fine_tune: FineTune = None,
     seed: Seed = None,
@@ -112,7 +120,9 @@ def run(
         {
             "preset": preset,
             "seed": seed,
-            "targets": tuple(name.strip() for name in targets.split(",")) if targets else None,
+            "targets": _names(targets),
+            "recipe": recipe,
+            "keep_float": _names(keep_float),
             "data": {
                 "source": data,
                 "text": text_column,
@@ -318,6 +328,10 @@ def _open(path: Path) -> "Bundle":
     from pipeline.bundle import open_bundle
 
     return open_bundle(path)
+
+
+def _names(commas: str | None) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in commas.split(",")) if commas else None
 
 
 def _given(settings: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.errors import PipelineError
+from pipeline.recipes import RECIPES, Recipe
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -144,11 +145,12 @@ class Gates:
     min_retention: float = 0.98  # student's accuracy as a share of the teacher's
     min_agreement: float = 0.99  # share of texts on which artefact and student agree
     max_accuracy_drop: float = 0.005  # artefact against student, absolute
+    max_outside: float = 0.25  # share of operators outside the fast kernels
 
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
-        for name in ("min_retention", "min_agreement", "max_accuracy_drop"):
+        for name in ("min_retention", "min_agreement", "max_accuracy_drop", "max_outside"):
             _within(name, getattr(self, name), 0.0, 1.0)
 
 
@@ -160,6 +162,8 @@ class RunConfig:
     seed: int = 0
     checkpoint_steps: int = 200  # of training between two saved states; a killed run loses fewer
     targets: tuple[str, ...] = TARGETS
+    recipe: str = "int8"  # how weights are stored
+    keep_float: tuple[str, ...] = ()  # parts of the student that no recipe quantizes
     data: DataConfig = field(default_factory=DataConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     student: StudentSpec = field(default_factory=StudentSpec)
@@ -176,8 +180,15 @@ class RunConfig:
             raise ValueError(
                 f"targets are {', '.join(self.targets) or 'none'}; choose from {', '.join(TARGETS)}"
             )
+        if self.recipe not in RECIPES:
+            raise ValueError(f"recipe is {self.recipe!r}; choose one of {', '.join(RECIPES)}")
         _within("seed", self.seed, 0, 2**31 - 1)
         _within("checkpoint_steps", self.checkpoint_steps, 1, 1_000_000)
+
+    @property
+    def lowering(self) -> Recipe:
+        """The recipe with its exceptions."""
+        return replace(RECIPES[self.recipe], keep_float=self.keep_float)
 
 
 # Shape and training of each preset; a larger student starts from more of the teacher.

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from transformers import BertForSequenceClassification
 from transformers.models.bert.modeling_bert import BertLayer
 
+from pipeline.errors import PipelineError
+from pipeline.recipes import Recipe, Storage
 from pipeline.student import FactorizedEmbedding
 
 MASKED = -1e4  # finite in fp16: -inf or finfo.min turns every Core ML logit into NaN
@@ -53,20 +55,32 @@ class LeanAttention(nn.Module):
         return attended
 
 
-class LeanLayer(nn.Module):
-    """One encoder layer: attention, then the feed-forward block, post-normalised as in BERT."""
+class LeanFeedForward(nn.Module):
+    """The feed-forward block with its residual, post-normalised as in BERT."""
 
-    def __init__(self, layer: BertLayer, heads: int) -> None:
+    def __init__(self, layer: BertLayer) -> None:
         super().__init__()
-        self.attention = LeanAttention(layer, heads)
         self.expand = layer.intermediate.dense
         self.contract = layer.output.dense
         self.norm = layer.output.LayerNorm
 
+    def forward(self, rows: Tensor) -> Tensor:
+        """Map `rows` (rows, hidden), each by itself."""
+        out: Tensor = self.norm(self.contract(nn.functional.gelu(self.expand(rows))) + rows)
+        return out
+
+
+class LeanLayer(nn.Module):
+    """One encoder layer: attention, then the feed-forward block."""
+
+    def __init__(self, layer: BertLayer, heads: int) -> None:
+        super().__init__()
+        self.attention = LeanAttention(layer, heads)
+        self.feed_forward = LeanFeedForward(layer)
+
     def forward(self, rows: Tensor, hidden: Tensor, bias: Tensor) -> Tensor:
         """Map `rows` (rows, hidden) to their next representation, attending to all of `hidden`."""
-        rows = self.attention(rows, hidden, bias)
-        out: Tensor = self.norm(self.contract(nn.functional.gelu(self.expand(rows))) + rows)
+        out: Tensor = self.feed_forward(self.attention(rows, hidden, bias))
         return out
 
 
@@ -90,7 +104,7 @@ class LeanBert(nn.Module):
         words = embeddings.word_embeddings
         factors = words if isinstance(words, FactorizedEmbedding) else None
         table = (factors.table if factors else words).weight.detach()
-        self.words = nn.Embedding(table.shape[0], table.shape[1], _weight=table)
+        self.embedding = nn.Embedding(table.shape[0], table.shape[1], _weight=table)
         self.widen = factors.widen if factors else nn.Identity()
         self.register_buffer("positions", (positions + token_type).detach().clone())
         self.norm = embeddings.LayerNorm
@@ -102,7 +116,7 @@ class LeanBert(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits (1, labels) for `input_ids` and `attention_mask`, both (1, sequence) integers."""
         bias = ((1.0 - attention_mask.float()) * MASKED).unsqueeze(0)  # (1, 1, sequence)
-        words = self.widen(self.words(input_ids[0]))
+        words = self.widen(self.embedding(input_ids[0]))
         hidden = self.norm(words + self.positions[: input_ids.shape[1]])
         *body, last = self.layers
         for layer in body:
@@ -110,3 +124,52 @@ class LeanBert(nn.Module):
         first = last(hidden[:1], hidden, bias)  # (1, hidden): the [CLS] row
         logits: Tensor = self.classifier(torch.tanh(self.pooler(first)))
         return logits
+
+    def storage_plan(self, recipe: Recipe) -> dict[str, Storage]:
+        """How `recipe` stores every weight matrix, by the path of its module.
+
+        Raises:
+            PipelineError: the recipe keeps a module in float that this graph does not have.
+        """
+        paths = [name for name, module in self.named_modules() if name and module is not self.widen]
+        for kept in recipe.keep_float:
+            if kept not in paths:
+                raise PipelineError(
+                    f"--float {kept}: the student has no such part. Choose from embedding, "
+                    f"layers.0 to layers.{len(self.layers) - 1}, layers.0.attention, "
+                    "layers.0.feed_forward, pooler, classifier."
+                )
+        return {
+            path: recipe.storage(path)
+            for path, module in self.named_modules()
+            if isinstance(module, (nn.Embedding, nn.Linear))
+        }
+
+
+class MatrixNorm(nn.Module):
+    """LayerNorm whose means are matrix products: the one form that XNNPACK takes whole."""
+
+    mean: Tensor
+
+    def __init__(self, norm: nn.LayerNorm) -> None:
+        super().__init__()
+        width = norm.weight.shape[0]
+        self.register_buffer("mean", torch.full((width, 1), 1 / width))
+        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Normalise each of `rows` (rows, hidden)."""
+        centred = rows - torch.mm(rows, self.mean)
+        scale = torch.rsqrt(torch.mm(centred * centred, self.mean) + self.eps)
+        normed: Tensor = centred * scale * self.weight + self.bias
+        return normed
+
+
+def with_matrix_norms(module: nn.Module) -> nn.Module:
+    """`module`, its LayerNorms replaced in place; the function it computes stays."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.LayerNorm):
+            setattr(module, name, MatrixNorm(child))
+        else:
+            with_matrix_norms(child)
+    return module

@@ -95,7 +95,7 @@ def _sizes(result: RunResult) -> Markup:
         ("teacher, float", result.teacher.size_bytes),
         ("student, float", result.student.size_bytes),
     ]
-    bars += [(n, v.size_bytes) for n, v in result.verdicts.items() if isinstance(v, Verdict)]
+    bars += [(n, v.stored.size_bytes) for n, v in result.verdicts.items() if isinstance(v, Verdict)]
     names, sizes = zip(*reversed(bars), strict=True)
     figure, axes = new_figure(0.42 * len(bars) + 0.6)
     colours = [BLUE if name in result.verdicts else GREY for name in names]

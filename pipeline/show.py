@@ -205,7 +205,16 @@ def _verdict_row(
     time = "not run" if isinstance(latency, NotRun) else f"{latency.inference.p50:.2f} ms"
     mark = BAD if verdict.failures else GOOD
     agreed = f"{verdict.agreement:.1%}"
-    return (mark, name, _size(verdict.size_bytes), accuracy, agreed, found, time, verdict.engine)
+    return (
+        mark,
+        name,
+        _size(verdict.stored.size_bytes),
+        accuracy,
+        agreed,
+        found,
+        time,
+        verdict.engine,
+    )
 
 
 def _audit_row(audit: Audit, evaluation: Evaluation) -> tuple[list[str], set[str]]:

@@ -16,8 +16,10 @@ from safetensors.numpy import load_file, save_file
 from pipeline.bench.host import measure
 from pipeline.bench.record import LatencyRecord
 from pipeline.bundle import golden_texts
+from pipeline.contents import examine
 from pipeline.errors import NotRun, TargetUnavailable
 from pipeline.files import tree_bytes, write_json
+from pipeline.graph import LeanBert
 from pipeline.inference import Logits
 from pipeline.learning import Job
 from pipeline.student import Student, load_student
@@ -70,15 +72,16 @@ def refer(job: Job, teacher: Path, student: Path) -> Reference:
 
 
 def lower(job: Job, name: str, student: Path) -> Artifact | NotRun:
-    """The artefact of the target `name`, or why this host cannot make it."""
+    """The artefact of the target `name`, or why it cannot be made."""
+    recipe = job.config.lowering
 
     def make(folder: Path) -> None:
         for _ in job.track((name,), f"Lower to {name}"):
-            artifact = get_target(name).lower(load_student(student), folder)
+            artifact = get_target(name).lower(load_student(student), folder, recipe)
         write_json(folder / "artifact.json", {**asdict(artifact), "path": artifact.path.name})
 
     try:
-        folder = job.cache.folder(f"artifacts/{name}", {"student": student}, make)
+        folder = job.cache.folder(f"artifacts/{name}", {"student": student, "recipe": recipe}, make)
     except TargetUnavailable as error:
         return NotRun(str(error))
     described = json.loads((folder / "artifact.json").read_text(encoding="utf-8"))
@@ -101,13 +104,21 @@ def verify(job: Job, artifact: Artifact, student: Path, reference: Reference) ->
 
     def make(folder: Path) -> None:
         loaded = load_student(student)
-        runner, vocabulary = get_target(name).load(artifact), loaded.vocabulary
+        target, vocabulary = get_target(name), loaded.vocabulary
+        runner = target.load(artifact)
+        stored = examine(
+            name,
+            target.read(artifact),
+            tree_bytes(artifact.path),
+            LeanBert(loaded.model, vocabulary.max_length),
+            artifact.recipe,
+            job.config.gates.max_outside,
+        )
         read = partial(run_texts, runner, vocabulary, track=job.track, what=f"Verify {name}")
         verdict = judge(
             name,
             runner.engine,
-            tree_bytes(artifact.path),
-            loaded.model.num_parameters(),
+            stored,
             over_parts(job.corpus, read),
             reference.student,
             job.corpus,

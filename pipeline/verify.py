@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.config import Gates
+from pipeline.contents import Stored
 from pipeline.data import Corpus
 from pipeline.evaluate import Calibration, Evaluation, accuracy, agreement, calibrate, evaluate
 from pipeline.inference import Logits
@@ -14,10 +15,6 @@ from pipeline.targets.base import Runner
 from pipeline.vocabulary import Vocabulary
 
 CHUNK = 32  # texts per step of the progress bar
-# int8 takes a byte a weight; scales, graph and metadata take the rest. Without the embedding, which
-# the toolchains' default recipes leave in float, a small student takes two to three bytes.
-MAX_BYTES_PER_WEIGHT = 1.25
-OVERHEAD_BYTES = 300_000
 SMALLEST_TOLERANCE = 0.05  # logits; kernels of other processors round differently
 
 
@@ -36,7 +33,7 @@ class Verdict:
 
     target: str
     engine: str  # what computed the figures
-    size_bytes: int
+    stored: Stored  # what the file holds
     calibration: Calibration
     evaluation: Evaluation
     agreement: float  # with the float student, on the test part
@@ -67,8 +64,7 @@ def over_parts(corpus: Corpus, compute: Callable[[tuple[str, ...]], Logits]) -> 
 def judge(
     target: str,
     engine: str,
-    size_bytes: int,
-    weights: int,
+    stored: Stored,
     measured: PartLogits,
     student: PartLogits,
     corpus: Corpus,
@@ -77,7 +73,7 @@ def judge(
     """Compare what `target` computed with what the float student computed on the same texts.
 
     Args:
-        weights: parameters of the student, for the size gate.
+        stored: what the artefact holds, with the failures found there.
     """
     labels = corpus.test.labels
     finite = all(np.isfinite(logits).all() for logits in vars(measured).values())
@@ -89,12 +85,12 @@ def judge(
     failures = [
         *([] if finite else [_not_finite(target, measured)]),
         *_accuracy_failures(target, evaluation, accuracy(student.test, labels), agreed, gates),
-        *_size_failures(target, size_bytes, weights),
+        *stored.failures,
     ]
     return Verdict(
         target=target,
         engine=engine,
-        size_bytes=size_bytes,
+        stored=stored,
         calibration=calibration,
         evaluation=evaluation,
         agreement=agreed,
@@ -136,8 +132,8 @@ def _accuracy_failures(
     if agreed < gates.min_agreement:
         failures.append(
             f"{target}: agreement with the student is {agreed:.1%} of {evaluation.texts} texts, "
-            f"below the required {gates.min_agreement:.1%}. Use a larger --preset, or accept it "
-            "with --min-agreement."
+            f"below the required {gates.min_agreement:.1%}. Keep parts in float with --float "
+            "classifier, use a larger --preset, or accept it with --min-agreement."
         )
     if student - evaluation.accuracy > gates.max_accuracy_drop:
         failures.append(
@@ -146,14 +142,3 @@ def _accuracy_failures(
             "accept it with --max-drop."
         )
     return failures
-
-
-def _size_failures(target: str, size_bytes: int, weights: int) -> list[str]:
-    limit = int(weights * MAX_BYTES_PER_WEIGHT) + OVERHEAD_BYTES
-    if size_bytes <= limit:
-        return []
-    return [
-        f"{target}: takes {size_bytes / 1e6:.2f} MB for {weights / 1e6:.2f} M weights, above "
-        f"{limit / 1e6:.2f} MB: a part of it, most likely the embedding, is not int8. "
-        "Lower it again with the pinned versions (pocketbert doctor lists them)."
-    ]

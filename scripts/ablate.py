@@ -35,6 +35,7 @@ from pipeline.files import tree_bytes, write_json  # noqa: E402
 from pipeline.inference import Logits  # noqa: E402
 from pipeline.learning import Job  # noqa: E402
 from pipeline.progress import silent  # noqa: E402
+from pipeline.recipes import RECIPES  # noqa: E402
 from pipeline.student import Student, load_student  # noqa: E402
 from pipeline.targets import get_target  # noqa: E402
 from pipeline.teacher import load_teacher  # noqa: E402
@@ -149,7 +150,7 @@ def _measure(
     part, read = corpus.validation, student.logits
     size = 4 * student.model.num_parameters()
     if target:
-        artifact = get_target(target).lower(student, folder)
+        artifact = get_target(target).lower(student, folder, RECIPES["int8"])
         read = partial(
             run_texts, get_target(target).load(artifact), student.vocabulary, track=silent, what=""
         )

@@ -29,7 +29,7 @@ def test_lean_graph_of_a_factorised_student_equals_it(toy_teacher, toy_corpus):
     perturb(student.model)
     student.fold()
     lean = LeanBert(student.model, 32)
-    assert lean.words.weight.shape[1] == 8
+    assert lean.embedding.weight.shape[1] == 8
     ids = torch.randint(0, len(student.vocabulary), (1, 9))
     with torch.no_grad():
         expected = student.forward(ids, torch.ones_like(ids))

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from pipeline.errors import BundleError
+from pipeline.recipes import RECIPES
 from pipeline.targets import get_target
 from pipeline.targets.mil import OPERATIONS
 
@@ -16,7 +17,7 @@ def arrays(*shapes):
 
 def test_package_on_disk_computes_the_student(toy_student, tmp_path):
     target = get_target("coreml")
-    runner = target.load(target.lower(toy_student, tmp_path))
+    runner = target.load(target.lower(toy_student, tmp_path, RECIPES["int8"]))
     texts = ["turn on the lights", "play jazz", "", "is it cold today and will it rain"]
     encoded = toy_student.vocabulary.encode(texts)
     logits = runner.logits(encoded.input_ids, encoded.attention_mask)

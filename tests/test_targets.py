@@ -13,11 +13,15 @@ import pytest
 
 from pipeline import graph
 from pipeline.bundle import open_bundle
-from pipeline.config import DataConfig, DistillConfig, StudentSpec
+from pipeline.config import DataConfig, DistillConfig, Gates, StudentSpec
+from pipeline.contents import examine
 from pipeline.data import load_corpus
 from pipeline.distill import distill
-from pipeline.errors import BundleError, InputError
+from pipeline.errors import BundleError, InputError, TargetUnavailable
+from pipeline.files import tree_bytes
+from pipeline.graph import LeanBert
 from pipeline.progress import silent
+from pipeline.recipes import RECIPES
 from pipeline.student import load_student
 from pipeline.targets import TARGETS, get_target
 from pipeline.verify import run_texts
@@ -98,6 +102,34 @@ def test_id_out_of_range_is_refused_before_the_runtime_sees_it(bundle, name):
             runner.logits(np.array([[2, bad, 3]]), np.ones((1, 3), np.int64))
 
 
+def contents_of(name, student, folder, recipe):
+    target = get_target(name)
+    artifact = target.lower(student, folder, recipe)
+    graph = LeanBert(student.model, student.vocabulary.max_length)
+    read = target.read(artifact)
+    return examine(name, read, tree_bytes(artifact.path), graph, recipe, Gates().max_outside)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_weight_is_found_in_the_file_as_its_recipe_asks(
+    toy_student, toy_corpus, tmp_path, name
+):
+    recipes = [RECIPES[recipe] for recipe in get_target(name).recipes]
+    recipes.append(replace(recipes[0], keep_float=("classifier", "layers.0.attention")))
+    for number, recipe in enumerate(recipes):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        found = contents_of(name, toy_student, folder, recipe)
+        assert found.failures == ()
+        assert sum(found.bytes_by_part.values()) == found.size_bytes
+        assert min(found.bytes_by_part.values()) >= 0
+
+
+def test_recipe_that_a_target_lacks_is_named_with_those_it_has(toy_student, tmp_path):
+    with pytest.raises(TargetUnavailable, match="no recipe int4-embedding, but int8, int8-compat"):
+        get_target("coreml").lower(toy_student, tmp_path, RECIPES["int4-embedding"])
+
+
 @pytest.mark.parametrize("name", TARGETS)
 def test_factorised_embedding_is_lowered_as_two_factors(
     toy_teacher, toy_transfer_set, toy_corpus, tmp_path, name
@@ -105,7 +137,7 @@ def test_factorised_embedding_is_lowered_as_two_factors(
     spec = StudentSpec(layers=1, hidden=32, embedding=16, vocabulary=None, max_length=32)
     training = DistillConfig(epochs=12, least_steps=1, batch_size=16)
     student = distill(toy_teacher, toy_transfer_set, spec, training)
-    artifact = get_target(name).lower(student, tmp_path)
+    artifact = get_target(name).lower(student, tmp_path, RECIPES["int8"])
     runner = get_target(name).load(artifact)
     assert agreement_with(student, runner, toy_corpus.test.texts) >= 0.97
 
@@ -128,8 +160,10 @@ def test_lowering_again_in_another_process_gives_the_same_bytes(main_run, bundle
     script = (
         "import sys; from pathlib import Path; from pipeline.quiet import quiet; quiet()\n"
         "from pipeline.student import load_student; from pipeline.targets import get_target\n"
+        "from pipeline.recipes import RECIPES\n"
+        "student, out = load_student(Path(sys.argv[1])), Path(sys.argv[2])\n"
         "for name in sys.argv[3:]:\n"
-        "    get_target(name).lower(load_student(Path(sys.argv[1])), Path(sys.argv[2]))\n"
+        "    get_target(name).lower(student, out, RECIPES['int8'])\n"
     )
     student = str(main_run[0] / "student")
     subprocess.run([sys.executable, "-c", script, student, str(tmp_path), *names], check=True)
@@ -141,10 +175,23 @@ def test_lowering_again_in_another_process_gives_the_same_bytes(main_run, bundle
 # --- ExecuTorch ------------------------------------------------------------------------------
 
 
-def test_pte_holds_the_embedding_in_int8(bundle, student):
-    table = student.model.bert.embeddings.word_embeddings.weight
-    float_bytes = table.numel() * 4
-    assert artifact_of(bundle, "executorch").path.stat().st_size < float_bytes
+def test_pte_without_a_delegate_is_caught(monkeypatch, toy_student, tmp_path):
+    # Planted: nothing is partitioned. The file answers rightly, and many times slower. In float,
+    # because without XNNPACK the runtime has no kernels for int8 activations.
+    from executorch import exir
+
+    lower = exir.to_edge_transform_and_lower
+    monkeypatch.setattr(
+        exir,
+        "to_edge_transform_and_lower",
+        lambda exported, partitioner, compile_config: lower(
+            exported, compile_config=compile_config
+        ),
+    )
+    found = contents_of("executorch", toy_student, tmp_path, RECIPES["float"])
+    (failure,) = [f for f in found.failures if "outside" in f]
+    assert "100% of the operators run outside the fast kernels" in failure
+    assert "above the allowed 25%" in failure
 
 
 # --- TFLite ----------------------------------------------------------------------------------
@@ -263,7 +310,7 @@ def test_truncated_package_is_refused(bundle, tmp_path, part):
 
 def test_infinite_mask_makes_nan_in_fp16_and_is_seen(monkeypatch, toy_student, tmp_path):
     monkeypatch.setattr(graph, "MASKED", float("-inf"))
-    artifact = get_target("coreml").lower(toy_student, tmp_path)
+    artifact = get_target("coreml").lower(toy_student, tmp_path, RECIPES["int8"])
     encoded = toy_student.vocabulary.encode(["turn on the lights"])
     logits = get_target("coreml").load(artifact).logits(encoded.input_ids, encoded.attention_mask)
     assert np.isnan(logits).any()

@@ -8,14 +8,19 @@ import pytest
 import torch
 
 from pipeline.config import Gates
+from pipeline.contents import Stored, examine
 from pipeline.errors import NotRun
 from pipeline.evaluate import Evaluation
 from pipeline.files import tree_bytes
+from pipeline.graph import LeanBert
 from pipeline.progress import silent
+from pipeline.recipes import RECIPES
 from pipeline.student import Student, load_student
 from pipeline.targets import get_target
 from pipeline.targets.base import RowRunner
 from pipeline.verify import judge, judge_student, over_parts, run_texts
+
+NOTHING = Stored(0, {}, 0, {}, ())
 
 
 @pytest.fixture(scope="module")
@@ -32,19 +37,23 @@ def reference(student, toy_corpus):
 def judged(student, toy_corpus, reference, tmp_path_factory):
     """Lower a student for real, run the file, and judge it against the true student."""
 
-    def run(made: Student, vocabulary=student.vocabulary, size=None):
+    def run(made: Student, vocabulary=student.vocabulary, recipe=RECIPES["int8"]):
         out = tmp_path_factory.mktemp("lowered")
         target = get_target("tflite")
-        artifact = target.lower(made, out)
+        artifact = target.lower(made, out, recipe)
         runner = target.load(artifact)
         measured = over_parts(
             toy_corpus, lambda texts: run_texts(runner, vocabulary, texts, silent, "")
         )
-        size = size or tree_bytes(artifact.path)
-        weights = made.model.num_parameters()
-        return judge(
-            "tflite", runner.engine, size, weights, measured, reference, toy_corpus, Gates()
+        stored = examine(
+            "tflite",
+            target.read(artifact),
+            tree_bytes(artifact.path),
+            LeanBert(student.model, 32),
+            RECIPES["int8"],
+            Gates().max_outside,
         )
+        return judge("tflite", runner.engine, stored, measured, reference, toy_corpus, Gates())
 
     return run
 
@@ -90,17 +99,31 @@ def test_wrong_vocabulary_fails(judged, student):
     assert any("agreement" in failure for failure in failures)
 
 
-def test_float_file_fails_by_its_size(judged, student):
-    weights = student.model.num_parameters()
-    failures = judged(student, size=4 * weights + 1_000_000).failures
-    assert any("the embedding, is not int8" in failure for failure in failures)
+def test_float_embedding_that_was_to_be_int8_fails(judged, student):
+    recipe = replace(RECIPES["int8"], keep_float=("embedding",))
+    (failure,) = judged(student, recipe=recipe).failures
+    assert "embedding.weight is stored as float32, and the recipe int8 asks for one int8" in failure
+
+
+def test_weights_of_another_student_fail(judged, student):
+    def swap(model):
+        attention = model.bert.encoder.layer[0].attention.self
+        attention.query.weight, attention.key.weight = attention.key.weight, attention.query.weight
+
+    assert judged(changed(student, swap)).failures == ()  # found, wherever they stand
+
+    def spoil(model):
+        model.classifier.weight.neg_()
+
+    failures = judged(changed(student, spoil)).failures
+    assert any("classifier.weight is stored as nothing known" in f for f in failures)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_logit_that_is_not_finite_fails(value, student, toy_corpus, reference):
     spoiled = replace(reference, test=reference.test.copy())
     spoiled.test[3, 1] = value
-    verdict = judge("coreml", "x", 1, 1, spoiled, reference, toy_corpus, Gates())
+    verdict = judge("coreml", "x", NOTHING, spoiled, reference, toy_corpus, Gates())
     assert "coreml: 1 logits are not finite" in verdict.failures[0]
 
 

@@ -11,7 +11,10 @@ from typing import Protocol
 
 import numpy as np
 
+from pipeline.contents import Contents
+from pipeline.errors import TargetUnavailable
 from pipeline.inference import Logits
+from pipeline.recipes import Recipe
 from pipeline.student import Student
 from pipeline.vocabulary import Ids, check_ids
 
@@ -27,7 +30,8 @@ class Artifact:
     lengths: tuple[int, ...]  # tokens; lowest and highest where `dynamic`, else all that it takes
     dynamic: bool
     vocabulary: int  # ids from 0 to this, exclusive
-    quantization: str
+    recipe: Recipe
+    quantization: str  # what the target made of the recipe, in words
     min_runtime: str
 
     def length_for(self, tokens: int) -> int:
@@ -51,13 +55,18 @@ class Target(Protocol):
 
     name: str
     suffix: str
+    recipes: tuple[str, ...]  # names of those that it supports
 
-    def lower(self, student: Student, out: Path) -> Artifact:
+    def lower(self, student: Student, out: Path, recipe: Recipe) -> Artifact:
         """Quantize and lower `student` to a file named after the target in the folder `out`.
 
         Raises:
-            TargetUnavailable: the toolchain is not installed.
+            TargetUnavailable: the toolchain is not installed, or the recipe not supported.
+            PipelineError: the recipe keeps a part in float that the student does not have.
         """
+
+    def read(self, artifact: Artifact) -> Contents:
+        """What the file on disk holds, for checks; nothing of it is run but the planning."""
 
     def load(self, artifact: Artifact) -> Runner:
         """Load an artefact whose digest has been checked.
@@ -66,6 +75,15 @@ class Target(Protocol):
             TargetUnavailable: this host lacks the runtime.
             BundleError: the runtime refuses the file.
         """
+
+
+def check_recipe(target: str, supported: tuple[str, ...], recipe: Recipe) -> None:
+    """Raise `TargetUnavailable` where `recipe` is none of the `supported`."""
+    if recipe.name not in supported:
+        raise TargetUnavailable(
+            f"{target}: has no recipe {recipe.name}, but {', '.join(supported)}. "
+            "Choose one of these, or other --targets."
+        )
 
 
 class RowRunner:

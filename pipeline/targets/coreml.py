@@ -14,15 +14,20 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 import torch
 
+from pipeline.contents import Contents
 from pipeline.errors import BundleError, TargetUnavailable
 from pipeline.graph import LeanBert
 from pipeline.inference import Logits
+from pipeline.recipes import Recipe
 from pipeline.student import Student
-from pipeline.targets.base import Artifact, RowRunner
+from pipeline.targets.base import Artifact, RowRunner, check_recipe
 from pipeline.vocabulary import Ids
 
 INPUTS = ("input_ids", "attention_mask")
-SMALLEST_QUANTIZED = 2048  # elements; smaller tensors stay fp16
+DESCRIPTIONS = {
+    "int8": "int8 weights per channel, int8 embedding, fp16 activations",
+    "float": "fp16 weights and activations",
+}
 EVALUATOR = "MIL evaluator, not Apple's runtime"
 
 
@@ -31,13 +36,15 @@ class CoreML:
 
     name = "coreml"
     suffix = ".mlpackage"
+    recipes = ("int8", "int8-compat", "float")
 
-    def lower(self, student: Student, out: Path) -> Artifact:
-        """Write `coreml.mlpackage`; byte-identical for the same student."""
+    def lower(self, student: Student, out: Path, recipe: Recipe) -> Artifact:
+        """Write `coreml.mlpackage`; byte-identical for the same student and recipe."""
+        check_recipe(self.name, self.recipes, recipe)
         coremltools = _import_coremltools()
         length = student.vocabulary.max_length
         path = out / f"{self.name}{self.suffix}"
-        model = _convert(coremltools, LeanBert(student.model, length), length)
+        model = _convert(coremltools, LeanBert(student.model, length), length, recipe)
         model.short_description = "pocketbert intent classifier"
         model.save(str(path))
         _make_reproducible(path)
@@ -49,7 +56,8 @@ class CoreML:
             lengths=(length,),
             dynamic=False,
             vocabulary=len(student.vocabulary),
-            quantization="int8 weights per channel, int8 embedding, fp16 activations",
+            recipe=recipe,
+            quantization=DESCRIPTIONS[recipe.linear],
             min_runtime="iOS 17",
         )
 
@@ -62,6 +70,13 @@ class CoreML:
             return np.asarray(predict(feed)["logits"], np.float32)
 
         return RowRunner(artifact, engine, execute)
+
+    def read(self, artifact: Artifact) -> Contents:
+        """Blobs of the weight file. What runs where, Core ML decides on the device."""
+        from pipeline.targets.mil import Package
+
+        _import_coremltools()
+        return Contents(blobs=Package(artifact.path).blobs(), delegated=0)
 
 
 def _evaluator(artifact: Artifact) -> tuple[Any, str]:
@@ -91,7 +106,7 @@ def _apple(artifact: Artifact) -> tuple[Any, str]:
     return model.predict, f"Core ML, coremltools {version('coremltools')}"
 
 
-def _convert(coremltools: Any, graph: LeanBert, length: int) -> Any:
+def _convert(coremltools: Any, graph: LeanBert, length: int, recipe: Recipe) -> Any:
     from coremltools.optimize import coreml as optimize
 
     ids = torch.ones(1, length, dtype=torch.int32)
@@ -105,10 +120,19 @@ def _convert(coremltools: Any, graph: LeanBert, length: int) -> Any:
             outputs=[coremltools.TensorType("logits", dtype=np.float32)],
             skip_model_load=True,
         )
+    plan = graph.storage_plan(recipe)
+    if recipe.linear == "float":
+        return model
+    int8 = optimize.OpLinearQuantizerConfig(
+        mode="linear_symmetric", dtype="int8", weight_threshold=1
+    )
+    # By name: the default leaves out small constants, and a classifier of few labels is one.
     config = optimize.OptimizationConfig(
-        global_config=optimize.OpLinearQuantizerConfig(
-            mode="linear_symmetric", dtype="int8", weight_threshold=SMALLEST_QUANTIZED
-        )
+        op_name_configs={
+            f"p_{path.replace('.', '_')}_weight_to_fp16": int8
+            for path, stored in plan.items()
+            if stored == "int8"
+        }
     )
     return optimize.linear_quantize_weights(model, config)
 

@@ -1,26 +1,38 @@
-"""ExecuTorch: int8 linears and embedding, XNNPACK delegate, dynamic sequence length, one `.pte`.
+"""ExecuTorch: int8 linears, int8 or int4 embedding, XNNPACK delegate, any length, one `.pte`.
 
 Calls after the ExecuTorch and torchao documentation (XNNPACK backend, `quantize_`).
 """
 
 import ctypes
+import struct
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+from pipeline.contents import Contents
 from pipeline.errors import BundleError, TargetUnavailable
-from pipeline.graph import LeanBert
+from pipeline.graph import LeanBert, with_matrix_norms
 from pipeline.inference import Logits
+from pipeline.recipes import EMBEDDING, Recipe
 from pipeline.student import Student
-from pipeline.targets.base import Artifact, RowRunner
+from pipeline.targets.base import Artifact, RowRunner, check_recipe
 from pipeline.vocabulary import Ids
 
+DESCRIPTIONS = {
+    "int8": "int8 weights per channel, int8 dynamic activations, int8 embedding",
+    "int4-embedding": "int8 weights per channel, int8 dynamic activations, int4 embedding",
+    "float": "float32 weights and activations",
+}
+GROUP = 32  # weights of a row that share a scale in int4
+INT4: torch.dtype = vars(torch)["int4"]  # which torch's types leave out
 SHORTEST = 2  # [CLS] and [SEP]; torch.export specialises a dimension of 1
 
 
@@ -29,9 +41,11 @@ class ExecuTorch:
 
     name = "executorch"
     suffix = ".pte"
+    recipes = ("int8", "int4-embedding", "float")
 
-    def lower(self, student: Student, out: Path) -> Artifact:
-        """Write `executorch.pte`; byte-identical for the same student."""
+    def lower(self, student: Student, out: Path, recipe: Recipe) -> Artifact:
+        """Write `executorch.pte`; byte-identical for the same student and recipe."""
+        check_recipe(self.name, self.recipes, recipe)
         try:
             import executorch.exir  # noqa: F401  both are used further down
             import torchao.quantization  # noqa: F401
@@ -43,7 +57,7 @@ class ExecuTorch:
         longest = student.vocabulary.max_length
         graph = LeanBert(student.model, longest)
         path = out / f"{self.name}{self.suffix}"
-        path.write_bytes(_lower(_quantize(graph), longest))
+        path.write_bytes(_lower(_quantize(graph, recipe), longest))
         return Artifact(
             target=self.name,
             path=path,
@@ -52,7 +66,8 @@ class ExecuTorch:
             lengths=(SHORTEST, longest),
             dynamic=True,
             vocabulary=len(student.vocabulary),
-            quantization="int8 weights per channel, int8 dynamic activations, int8 embedding",
+            recipe=recipe,
+            quantization=DESCRIPTIONS[recipe.name],
             min_runtime=f"executorch {version('executorch')}",
         )
 
@@ -79,6 +94,22 @@ class ExecuTorch:
             return logits
 
         return RowRunner(artifact, f"ExecuTorch {version('executorch')}", execute)
+
+    def read(self, artifact: Artifact) -> Contents:
+        """Constants of program and delegates; operators of the plan, and of XNNPACK's graphs."""
+        from executorch.exir._serialize._program import deserialize_pte_binary
+        from executorch.exir.schema import KernelCall
+
+        file = deserialize_pte_binary(artifact.path.read_bytes())
+        (plan,) = file.program.execution_plan
+        calls = [i.instr_args for chain in plan.chains for i in chain.instructions]
+        kernels = [plan.operators[c.op_index].name for c in calls if isinstance(c, KernelCall)]
+        named = file.named_data.buffers if file.named_data else ()
+        return Contents(
+            blobs=(*(bytes(b.storage) for b in file.program.constant_buffer), *map(bytes, named)),
+            delegated=sum(_nodes(bytes(d.data)) for d in file.program.backend_delegate_data),
+            outside=Counter(kernels),
+        )
 
 
 class _PlatformTable(ctypes.Structure):
@@ -129,27 +160,45 @@ def _silent_log() -> Iterator[None]:
         platform.log = loud
 
 
-def _quantize(graph: LeanBert) -> LeanBert:
+def _nodes(delegate: bytes) -> int:
+    """Operators in one graph of XNNPACK, in the layout of backends/xnnpack/serialization."""
+    from flatbuffers.table import Table
+
+    (start,) = struct.unpack_from("<I", delegate, 10)  # behind zeros, magic and header length
+    (root,) = struct.unpack_from("<I", delegate, start)
+    table: Any = Table(delegate, start + root)
+    count: int = table.VectorLen(table.Offset(6))  # field 1, xnodes
+    return count
+
+
+def _quantize(graph: LeanBert, recipe: Recipe) -> LeanBert:
     from torchao.quantization import (
         Int8DynamicActivationIntxWeightConfig,
         IntxWeightOnlyConfig,
         quantize_,
     )
-    from torchao.quantization.granularity import PerAxis
+    from torchao.quantization.granularity import PerAxis, PerGroup
     from torchao.utils import unwrap_tensor_subclass
 
+    plan = graph.storage_plan(recipe)
     # The default recipes skip the embedding, which is most of a small student.
-    quantize_(
-        graph,
-        IntxWeightOnlyConfig(weight_dtype=torch.int8, granularity=PerAxis(0)),
-        lambda module, _: isinstance(module, nn.Embedding),
+    tables = {
+        "int8": IntxWeightOnlyConfig(weight_dtype=torch.int8, granularity=PerAxis(0)),
+        "int4": IntxWeightOnlyConfig(weight_dtype=INT4, granularity=PerGroup(GROUP)),
+    }
+    if plan[EMBEDDING] != "float":
+        quantize_(
+            graph, tables[plan[EMBEDDING]], lambda module, _: isinstance(module, nn.Embedding)
+        )
+    linear = Int8DynamicActivationIntxWeightConfig(
+        weight_dtype=torch.int8, weight_granularity=PerAxis(0)
     )
     quantize_(
         graph,
-        Int8DynamicActivationIntxWeightConfig(
-            weight_dtype=torch.int8, weight_granularity=PerAxis(0)
-        ),
+        linear,
+        lambda module, path: isinstance(module, nn.Linear) and plan.get(path) == "int8",
     )
+    with_matrix_norms(graph)  # of the plain LayerNorm, XNNPACK takes nothing
     unwrap_tensor_subclass(graph)
     return graph
 

@@ -85,6 +85,14 @@ class Package:
                 values[step.output] = result.astype(step.dtype, copy=False)
         return {name: values[name] for name in self.outputs}
 
+    def blobs(self) -> tuple[bytes, ...]:
+        """Content of every blob in weight.bin, in its order."""
+        # Each begins at a multiple of 64 with its metadata; the file's header is of that size, too.
+        marks = range(64, len(self._weights) - 24, 64)
+        sentinel = struct.pack("<I", BLOB_SENTINEL)
+        starts = [at for at in marks if self._weights[at : at + 4] == sentinel]
+        return tuple(self._blob(at).tobytes() for at in starts)
+
     def _fold(self, op: Any) -> bool:
         """Keep the value of an operation that has no inputs but constants; False for others."""
         if op.type == "const":

@@ -1,4 +1,4 @@
-"""TFLite for own apps: dynamic int8 per channel, one signature for each of three lengths.
+"""TFLite for own apps: dynamic int8 per channel, one signature for each of four lengths.
 
 The shortest signature that fits is the largest saving of latency there is: dynamic lengths do not
 convert. The 2023 Task Library would answer wrongly with this recipe, so the file makes it refuse.
@@ -9,12 +9,20 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from pipeline.contents import Contents
 from pipeline.graph import LeanBert
+from pipeline.recipes import Recipe
 from pipeline.student import Student
 from pipeline.targets import litert
-from pipeline.targets.base import Artifact, RowRunner
+from pipeline.targets.base import Artifact, RowRunner, check_recipe
 
 INPUTS = ("input_ids", "attention_mask")
+DESCRIPTIONS = {
+    "int8": "int8 weights per channel, int8 dynamic activations, int8 embedding",
+    "int8-compat": "int8 weights per channel, int8 embedding, float activations",
+    "int4-embedding": "int8 weights per channel, int8 dynamic activations, int4 embedding",
+    "float": "float32 weights and activations",
+}
 
 
 class TFLite:
@@ -22,9 +30,11 @@ class TFLite:
 
     name = "tflite"
     suffix = ".tflite"
+    recipes = ("int8", "int8-compat", "int4-embedding", "float")
 
-    def lower(self, student: Student, out: Path) -> Artifact:
-        """Write `tflite.tflite`; byte-identical for the same student."""
+    def lower(self, student: Student, out: Path, recipe: Recipe) -> Artifact:
+        """Write `tflite.tflite`; byte-identical for the same student and recipe."""
+        check_recipe(self.name, self.recipes, recipe)
         lengths = litert.lengths_up_to(student.vocabulary.max_length)
         graph = litert.lean(student)
         model = litert.convert(
@@ -36,8 +46,8 @@ class TFLite:
         from pipeline.targets.flatbuffer import tidy
 
         path = out / f"{self.name}{self.suffix}"
-        quantized = litert.quantize(model, "dynamic_wi8_afp32")
-        path.write_bytes(tidy(quantized, refuse_old_runtimes=True))
+        quantized = litert.quantize(model, graph, recipe, dynamic=recipe.dynamic)
+        path.write_bytes(tidy(quantized, refuse_old_runtimes=recipe.dynamic))
         return Artifact(
             target=self.name,
             path=path,
@@ -46,13 +56,18 @@ class TFLite:
             lengths=lengths,
             dynamic=False,
             vocabulary=len(student.vocabulary),
-            quantization="int8 weights per channel, int8 dynamic activations, int8 embedding",
+            recipe=recipe,
+            quantization=DESCRIPTIONS[recipe.name],
             min_runtime=f"litert {version('ai-edge-litert')}",
         )
 
     def load(self, artifact: Artifact) -> RowRunner:
         """Load into LiteRT's interpreter."""
         return litert.load(artifact)
+
+    def read(self, artifact: Artifact) -> Contents:
+        """Buffers and plan of the file."""
+        return litert.read(artifact)
 
 
 class _Signature(nn.Module):

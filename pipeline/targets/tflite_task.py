@@ -14,13 +14,19 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from pipeline.contents import Contents
 from pipeline.errors import TargetUnavailable
 from pipeline.graph import LeanBert
+from pipeline.recipes import Recipe
 from pipeline.student import Student
 from pipeline.targets import litert
-from pipeline.targets.base import Artifact, RowRunner
+from pipeline.targets.base import Artifact, RowRunner, check_recipe
 
 INPUTS = ("ids", "mask", "segment_ids")  # as Task Library and Model Maker call them
+DESCRIPTIONS = {
+    "int8": "int8 weights per channel, int8 embedding, float activations",
+    "float": "float32 weights and activations",
+}
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date a zip can hold
 
 
@@ -29,15 +35,18 @@ class TFLiteTask:
 
     name = "tflite-task"
     suffix = ".tflite"
+    recipes = ("int8", "int8-compat", "float")
 
-    def lower(self, student: Student, out: Path) -> Artifact:
+    def lower(self, student: Student, out: Path, recipe: Recipe) -> Artifact:
         """Write `tflite-task.tflite` with labels, vocabulary and tokenizer settings in it."""
+        check_recipe(self.name, self.recipes, recipe)
         length = student.vocabulary.max_length
-        graph = _WithSegments(litert.lean(student))
-        model = litert.convert({"serving_default": (graph, litert.sample_inputs(INPUTS, length))})
+        graph = litert.lean(student)
+        module = _WithSegments(graph)
+        model = litert.convert({"serving_default": (module, litert.sample_inputs(INPUTS, length))})
         from pipeline.targets.flatbuffer import tidy
 
-        quantized = litert.quantize(model, "weight_only_wi8_afp32")
+        quantized = litert.quantize(model, graph, recipe, dynamic=False)
         path = out / f"{self.name}{self.suffix}"
         path.write_bytes(_with_metadata(tidy(quantized, refuse_old_runtimes=False), student))
         return Artifact(
@@ -48,13 +57,18 @@ class TFLiteTask:
             lengths=(length,),
             dynamic=False,
             vocabulary=len(student.vocabulary),
-            quantization="int8 weights per channel, int8 embedding, float activations",
+            recipe=recipe,
+            quantization=DESCRIPTIONS[recipe.linear],
             min_runtime="tensorflow lite task library 0.4.4",
         )
 
     def load(self, artifact: Artifact) -> RowRunner:
         """Load into LiteRT's interpreter."""
         return litert.load(artifact)
+
+    def read(self, artifact: Artifact) -> Contents:
+        """Buffers and plan of the file."""
+        return litert.read(artifact)
 
 
 def import_tflite_support() -> Any:

@@ -1,0 +1,39 @@
+"""Recipes: how weights are stored and activations computed. Data, which the targets act on.
+
+A recipe is asked about one weight at a time, by the path of its module in the lean graph.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Storage = Literal["int8", "int4", "float"]
+EMBEDDING = "embedding"  # the word table's path in the lean graph
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What is stored in how many bits. Scales are one a row, in int4 one a group of 32."""
+
+    name: str
+    linear: Storage
+    embedding: Storage
+    dynamic: bool  # activations in int8, quantized on the fly, where the runtime computes so
+    keep_float: tuple[str, ...] = ()  # modules, with all below them, that stay in float
+
+    def storage(self, path: str) -> Storage:
+        """How the weight of the module at `path` is stored."""
+        if any(f"{path}.".startswith(f"{kept}.") for kept in self.keep_float):
+            return "float"
+        return self.embedding if path == EMBEDDING else self.linear
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(name="int8", linear="int8", embedding="int8", dynamic=True),
+        # For runtimes that would compute int8 activations wrongly, or not at all.
+        Recipe(name="int8-compat", linear="int8", embedding="int8", dynamic=False),
+        Recipe(name="int4-embedding", linear="int8", embedding="int4", dynamic=True),
+        Recipe(name="float", linear="float", embedding="float", dynamic=False),
+    )
+}

@@ -95,7 +95,7 @@ class RowRunner:
         """`execute` maps ids and mask, both (1, length), to logits (1, labels)."""
         self.engine = engine
         self._artifact = artifact
-        self._execute = execute
+        self.execute = execute
 
     def logits(self, input_ids: Ids, attention_mask: Ids) -> Logits:
         """Logits (batch, labels) float32.
@@ -120,4 +120,4 @@ class RowRunner:
         padding = (0, max(0, length - len(ids)))  # id 0 is [PAD], masked out
         row_ids, row_mask = np.pad(ids, padding)[:length], np.pad(mask, padding)[:length]
         dtype = self._artifact.dtype
-        return self._execute(row_ids[None].astype(dtype), row_mask[None].astype(dtype))
+        return self.execute(row_ids[None].astype(dtype), row_mask[None].astype(dtype))

@@ -116,8 +116,8 @@ class RowRunner:
 
     def _row(self, ids: Ids, mask: Ids) -> Logits:
         used = int(np.flatnonzero(mask).max(initial=0)) + 1
-        length = self._artifact.length_for(used)
-        padding = (0, max(0, length - len(ids)))  # id 0 is [PAD], masked out
-        row_ids, row_mask = np.pad(ids, padding)[:length], np.pad(mask, padding)[:length]
-        dtype = self._artifact.dtype
-        return self.execute(row_ids[None].astype(dtype), row_mask[None].astype(dtype))
+        # Zeros behind the text: id 0 is [PAD], masked out. `np.pad` would take a tenth of the time
+        # that a small model does.
+        rows = np.zeros((2, 1, self._artifact.length_for(used)), self._artifact.dtype)
+        rows[0, 0, :used], rows[1, 0, :used] = ids[:used], mask[:used]
+        return self.execute(rows[0], rows[1])

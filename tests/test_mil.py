@@ -1,5 +1,8 @@
 """The evaluator of saved Core ML packages, against torch."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -24,6 +27,40 @@ def test_package_on_disk_computes_the_student(toy_student, tmp_path, recipe, sha
     logits = runner.logits(encoded.input_ids, encoded.attention_mask)
     expected = toy_student.logits(texts)
     assert np.abs(logits - expected).max() < share * np.abs(expected).max()
+
+
+def value_inference(path, inputs):
+    """The package by coremltools' own reader, and each operation's own `value_inference`."""
+    import coremltools
+    from coremltools.converters.mil.frontend.milproto.load import load
+
+    model = coremltools.models.MLModel(str(path), skip_model_load=True)
+    spec = model.get_spec()
+    program = load(spec, spec.specificationVersion, file_weights_dir=model.weights_dir)
+    function = program.functions["main"]
+    for name, value in inputs.items():
+        function.inputs[name]._sym_val = SimpleNamespace(val=value)
+    for op in function.operations:
+        if op.op_type != "const":
+            (output,) = op.outputs
+            stored = op.op_type.startswith("constexpr_")
+            value = op.materialized_val_inference() if stored else op.value_inference()
+            output._sym_val = SimpleNamespace(val=value)
+    return function.outputs[0].val
+
+
+@pytest.mark.parametrize("recipe", ["float", "int8"])
+def test_second_reader_of_the_package_computes_the_same(toy_student, tmp_path, recipe):
+    target = get_target("coreml")
+    artifact = target.lower(toy_student, tmp_path, RECIPES[recipe])
+    runner = target.load(artifact)
+    for text in ("turn on the lights", "", "is it cold today and will it rain"):
+        encoded = toy_student.vocabulary.encode([text], toy_student.vocabulary.max_length)
+        ids, mask = encoded.input_ids.astype(np.int32), encoded.attention_mask.astype(np.int32)
+        theirs = value_inference(artifact.path, {"input_ids": ids, "attention_mask": mask})
+        ours = runner.logits(ids, mask)
+        # Both round to fp16; they do so at other places.
+        assert np.abs(ours - theirs).max() < 0.01 * np.abs(ours).max()
 
 
 def test_linear():
@@ -86,3 +123,52 @@ def test_gather_outside_the_table_is_refused():
 def test_sums_of_fp16_are_accumulated_wide():
     ones = np.ones((1, 4096), np.float16)
     assert OPERATIONS["linear"]({"x": ones, "weight": ones}).item() == 4096
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("add", {"x": [1.0, 2.0], "y": [3.0]}, [4.0, 5.0]),
+        ("sub", {"x": [1.0, 2.0], "y": [3.0]}, [-2.0, -1.0]),
+        ("mul", {"x": [1.0, 2.0], "y": [3.0]}, [3.0, 6.0]),
+        ("identity", {"x": [1.0, 2.0]}, [1.0, 2.0]),
+        ("reshape", {"x": [1.0, 2.0], "shape": [2, 1]}, [[1.0], [2.0]]),
+        ("transpose", {"x": [[1.0, 2.0]], "perm": [1, 0]}, [[1.0], [2.0]]),
+        ("expand_dims", {"x": [1.0, 2.0], "axes": [0]}, [[1.0, 2.0]]),
+        ("greater_equal", {"x": [1.0, 2.0], "y": [2.0]}, [False, True]),
+        ("select", {"cond": [True, False], "a": [1.0, 2.0], "b": [3.0, 4.0]}, [1.0, 4.0]),
+        ("gather", {"x": [[1.0], [2.0]], "indices": [1, -2], "axis": 0}, [[2.0], [1.0]]),
+    ],
+)
+def test_operation(name, given, expected):
+    found = OPERATIONS[name]({key: np.array(value) for key, value in given.items()})
+    assert found.shape == np.shape(expected)
+    assert np.array_equal(found, expected)
+
+
+def test_tanh():
+    (x,) = arrays((4, 8))
+    assert np.allclose(OPERATIONS["tanh"]({"x": x}), torch.from_numpy(x).tanh().numpy())
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("fp16", 1.0), ("int32", 1), ("bool", True)])
+def test_cast(dtype, value):
+    found = OPERATIONS["cast"]({"x": np.array([1.0004], np.float32), "dtype": dtype})
+    assert found.item() == value
+
+
+@pytest.mark.parametrize("name", ["linear", "layer_norm", "gelu", "softmax", "tanh", "matmul"])
+def test_operation_in_fp16_is_right_to_its_last_bit_but_one(name):
+    x, y, gamma = arrays((8, 8), (8, 8), 8)
+    given = {"x": x, "y": y, "weight": y, "gamma": gamma, "beta": gamma}
+    given |= {"axes": [-1], "axis": -1, "epsilon": 1e-5, "mode": "EXACT"}
+    half = {k: v.astype(np.float16) if isinstance(v, np.ndarray) else v for k, v in given.items()}
+    wide = {k: v.astype(np.float32) if isinstance(v, np.ndarray) else v for k, v in half.items()}
+    found = OPERATIONS[name](half).astype(np.float16).astype(np.float32)
+    exact = OPERATIONS[name](wide)
+    assert np.all(np.abs(found - exact) <= np.spacing(np.abs(exact).astype(np.float16)))
+
+
+def test_every_operation_of_the_evaluator_is_tested():
+    source = Path(__file__).read_text(encoding="utf-8")
+    assert not [name for name in OPERATIONS if f'"{name}"' not in source]

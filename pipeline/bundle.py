@@ -354,6 +354,7 @@ def _sealed(path: Path, entry: Mapping[str, Any]) -> Sealed:
         recipe=Recipe(**{**entry["recipe"], "keep_float": tuple(entry["recipe"]["keep_float"])}),
         quantization=entry["quantization"],
         min_runtime=entry["min_runtime"],
+        reason=entry["reason"],
     )
     return Sealed(
         artifact,

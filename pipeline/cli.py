@@ -84,7 +84,7 @@ def run(
         str | None, typer.Option(help=f"Comma-separated: {','.join(TARGETS)}.")
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help=f"How weights are stored: {', '.join(RECIPES)}.")
+        str | None, typer.Option(help=f"How weights are stored: {', '.join(RECIPES)}, auto.")
     ] = None,
     keep_float: Annotated[
         str | None,

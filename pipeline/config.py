@@ -18,6 +18,7 @@ else:
     import tomli as tomllib
 
 TARGETS = ("executorch", "tflite", "tflite-task", "coreml")
+AUTO = "auto"
 STRICT = ConfigDict(extra="forbid")
 
 
@@ -145,12 +146,13 @@ class Gates:
     min_retention: float = 0.98  # student's accuracy as a share of the teacher's
     min_agreement: float = 0.99  # share of texts on which artefact and student agree
     max_accuracy_drop: float = 0.005  # artefact against student, absolute
+    max_recipe_loss: float = 0.003  # accuracy that --recipe auto may lose on validation, absolute
     max_outside: float = 0.25  # share of operators outside the fast kernels
 
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
-        for name in ("min_retention", "min_agreement", "max_accuracy_drop", "max_outside"):
+        for name in self.__dataclass_fields__:
             _within(name, getattr(self, name), 0.0, 1.0)
 
 
@@ -162,7 +164,7 @@ class RunConfig:
     seed: int = 0
     checkpoint_steps: int = 200  # of training between two saved states; a killed run loses fewer
     targets: tuple[str, ...] = TARGETS
-    recipe: str = "int8"  # how weights are stored
+    recipe: str = "int8"  # how weights are stored; auto: the smallest that loses little
     keep_float: tuple[str, ...] = ()  # parts of the student that no recipe quantizes
     data: DataConfig = field(default_factory=DataConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
@@ -180,14 +182,17 @@ class RunConfig:
             raise ValueError(
                 f"targets are {', '.join(self.targets) or 'none'}; choose from {', '.join(TARGETS)}"
             )
-        if self.recipe not in RECIPES:
-            raise ValueError(f"recipe is {self.recipe!r}; choose one of {', '.join(RECIPES)}")
+        if self.recipe not in (*RECIPES, AUTO):
+            known = ", ".join((*RECIPES, AUTO))
+            raise ValueError(f"recipe is {self.recipe!r}; choose one of {known}")
         _within("seed", self.seed, 0, 2**31 - 1)
         _within("checkpoint_steps", self.checkpoint_steps, 1, 1_000_000)
 
     @property
-    def lowering(self) -> Recipe:
-        """The recipe with its exceptions."""
+    def lowering(self) -> Recipe | None:
+        """The recipe with its exceptions; None where it is to be chosen."""
+        if self.recipe == AUTO:
+            return None
         return replace(RECIPES[self.recipe], keep_float=self.keep_float)
 
 

@@ -65,7 +65,7 @@ def run(
             models["student"].evaluation, models["teacher"].evaluation, config.gates
         )
         targets = () if failures else config.targets
-        artifacts = {name: stages.lower(job, name, student) for name in targets}
+        artifacts = {name: stages.lower(job, name, student, reference) for name in targets}
         lowered = {
             name: made if isinstance(made, NotRun) else stages.verify(job, made, student, reference)
             for name, made in artifacts.items()

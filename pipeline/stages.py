@@ -9,6 +9,7 @@ import sys
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 from safetensors.numpy import load_file, save_file
@@ -16,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 from pipeline.bench.host import measure
 from pipeline.bench.record import LatencyRecord
 from pipeline.bundle import golden_texts
+from pipeline.choose import choose
 from pipeline.contents import examine
 from pipeline.errors import NotRun, TargetUnavailable
 from pipeline.files import tree_bytes, write_json
@@ -71,17 +73,35 @@ def refer(job: Job, teacher: Path, student: Path) -> Reference:
     )
 
 
-def lower(job: Job, name: str, student: Path) -> Artifact | NotRun:
+def lower(job: Job, name: str, student: Path, reference: Reference) -> Artifact | NotRun:
     """The artefact of the target `name`, or why it cannot be made."""
-    recipe = job.config.lowering
+    config = job.config
+    recipe = config.lowering
+    inputs: dict[str, Any] = {"student": student, "recipe": recipe}
+    if recipe is None:  # to be chosen, by what it does to the validation part
+        inputs |= {"corpus": job.corpus.digest, "gates": config.gates, "float": config.keep_float}
 
     def make(folder: Path) -> None:
+        target, loaded = get_target(name), load_student(student)
         for _ in job.track((name,), f"Lower to {name}"):
-            artifact = get_target(name).lower(load_student(student), folder, recipe)
+            if recipe is not None:
+                artifact = target.lower(loaded, folder, recipe)
+            else:
+                expected, part = reference.student.validation, job.corpus.validation
+                artifact = choose(
+                    target,
+                    loaded,
+                    expected,
+                    part,
+                    config.gates,
+                    config.keep_float,
+                    folder,
+                    job.track,
+                )
         write_json(folder / "artifact.json", {**asdict(artifact), "path": artifact.path.name})
 
     try:
-        folder = job.cache.folder(f"artifacts/{name}", {"student": student, "recipe": recipe}, make)
+        folder = job.cache.folder(f"artifacts/{name}", inputs, make)
     except TargetUnavailable as error:
         return NotRun(str(error))
     described = json.loads((folder / "artifact.json").read_text(encoding="utf-8"))

@@ -44,6 +44,7 @@ ORDER = [
     "targets.coreml",
     "targets",
     "verify",
+    "choose",
     "bundle",
     "audit",
     "chat",

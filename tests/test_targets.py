@@ -228,11 +228,10 @@ def test_metadata_writer_that_drops_buffers_is_caught(monkeypatch, student, toy_
     # Planted: the quantizer's own layout, whose outside buffers tflite-support drops silently.
     from pipeline.targets import litert, tflite_task
 
-    module = tflite_task._WithSegments(litert.lean(student))
+    lean = litert.lean(student)
     inputs = litert.sample_inputs(tflite_task.INPUTS, 64)
-    quantized = litert.quantize(
-        litert.convert({"serving_default": (module, inputs)}), "weight_only_wi8_afp32"
-    )
+    model = litert.convert({"serving_default": (tflite_task._WithSegments(lean), inputs)})
+    quantized = litert.quantize(model, lean, RECIPES["int8"], dynamic=False)
     with pytest.raises(AssertionError, match="dropped buffers"):
         tflite_task._with_metadata(quantized, student)
 

@@ -33,6 +33,7 @@ class Artifact:
     recipe: Recipe
     quantization: str  # what the target made of the recipe, in words
     min_runtime: str
+    reason: str = ""  # why this recipe, where it was chosen automatically
 
     def length_for(self, tokens: int) -> int:
         """The shortest sequence length that holds `tokens`."""

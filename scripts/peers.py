@@ -5,6 +5,7 @@ is CPU time of the whole process: work that a runtime hands to another thread co
 """
 
 import json
+import logging
 import platform
 import statistics
 import time
@@ -80,6 +81,9 @@ def main(
 ) -> None:
     """Measure every build, and write docs/performance.md and .svg."""
     torch.set_num_threads(1)
+    # The exporters and quantizers of the peers advise; here they are measured as people call them.
+    warnings.filterwarnings("ignore")
+    logging.getLogger().setLevel(logging.ERROR)
     texts = load_corpus(DataConfig(source=data)).parts[part]
     with threadpool_limits(1), TemporaryDirectory() as scratch:
         measured = {
@@ -162,8 +166,7 @@ def quantized_peers(student: Student, scratch: Path) -> list[Peer]:
     quantize_dynamic(
         _exported(student, scratch), file, weight_type=QuantType.QInt8, per_channel=True
     )
-    with warnings.catch_warnings(action="ignore"):  # that it is deprecated; people use it still
-        quantized = torch.ao.quantization.quantize_dynamic(student.model, {nn.Linear}, torch.qint8)
+    quantized = torch.ao.quantization.quantize_dynamic(student.model, {nn.Linear}, torch.qint8)
     saved = scratch / "quantize_dynamic.pt"
     torch.save(quantized.state_dict(), saved)
     size = saved.stat().st_size
@@ -306,7 +309,7 @@ def _against_bert(rows: Sequence[Row], bert: Row) -> list[str]:
         f"Against BERT-base in eager PyTorch, `{row.name}` takes "
         f"{bert.cpu_us[32] / row.cpu_us[32]:.0f} times less CPU time at 32 tokens "
         f"({bert.cpu_us[8] / row.cpu_us[8]:.0f} times at 8) and "
-        f"{bert.size_bytes / row.size_bytes:.0f} times fewer bytes.\n"
+        f"{bert.size_bytes / row.size_bytes:.0f} times fewer bytes."
         for row in rows
         if row.name.startswith(".")
     ]

@@ -17,7 +17,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-TARGETS = ("executorch", "tflite", "tflite-task", "coreml")
+DEFAULT_TARGETS = ("executorch", "tflite", "tflite-task", "coreml")
+TARGETS = (*DEFAULT_TARGETS, "executorch-coreml")
 AUTO = "auto"
 STRICT = ConfigDict(extra="forbid")
 
@@ -148,6 +149,7 @@ class Gates:
     max_accuracy_drop: float = 0.005  # artefact against student, absolute
     max_recipe_loss: float = 0.003  # accuracy that --recipe auto may lose on validation, absolute
     max_outside: float = 0.25  # share of operators outside the fast kernels
+    max_outside_time: float = 0.5  # share of an inference outside them; tiny models reach .25
 
     __pydantic_config__ = STRICT
 
@@ -163,7 +165,7 @@ class RunConfig:
     preset: str = "nano"
     seed: int = 0
     checkpoint_steps: int = 200  # of training between two saved states; a killed run loses fewer
-    targets: tuple[str, ...] = TARGETS
+    targets: tuple[str, ...] = DEFAULT_TARGETS
     recipe: str = "int8"  # how weights are stored; auto: the smallest that loses little
     keep_float: tuple[str, ...] = ()  # parts of the student that no recipe quantizes
     data: DataConfig = field(default_factory=DataConfig)

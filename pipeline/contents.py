@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config import Gates
 from pipeline.graph import LeanBert
 from pipeline.recipes import Recipe
 
@@ -29,6 +30,7 @@ class Contents:
     delegated: int  # operators that the fast kernels run
     outside: Mapping[str, int] = field(default_factory=dict)  # the others, by name
     vocabulary_bytes: int = 0
+    outside_time: float | None = None  # share of an inference; None where nothing measures it
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Stored:
     bytes_by_part: dict[str, int]
     delegated: int
     outside: dict[str, int]
+    outside_time: float | None
     failures: tuple[str, ...]
 
 
@@ -48,14 +51,14 @@ def examine(
     size_bytes: int,
     graph: LeanBert,
     recipe: Recipe,
-    max_outside: float,
+    gates: Gates,
 ) -> Stored:
     """Find every weight of `graph` among the blobs, and check how it is stored.
 
     Args:
         target: for messages.
         size_bytes: of the artefact, metadata included.
-        max_outside: share of operators that may run outside the fast kernels.
+        gates: what may run outside the fast kernels, of operators and of time.
     """
     modules = dict(graph.named_modules())
     plan = graph.storage_plan(recipe)
@@ -81,7 +84,8 @@ def examine(
         parts,
         contents.delegated,
         dict(contents.outside),
-        (*failures, *_delegation_failures(target, contents, max_outside)),
+        contents.outside_time,
+        (*failures, *_delegation_failures(target, contents, gates)),
     )
 
 
@@ -124,14 +128,16 @@ def _part(path: str) -> str:
     return "embedding" if path in ("embedding", "widen") else "head"
 
 
-def _delegation_failures(target: str, contents: Contents, limit: float) -> list[str]:
-    count = sum(contents.outside.values())
-    share = count / max(1, count + contents.delegated)
-    if share <= limit:
-        return []
+def _delegation_failures(target: str, contents: Contents, gates: Gates) -> list[str]:
+    count, time = sum(contents.outside.values()), contents.outside_time
+    shares = [(count / max(1, count + contents.delegated), gates.max_outside, "operators run")]
+    if time is not None:
+        shares.append((time, gates.max_outside_time, "time of an inference passes"))
     names = ", ".join(f"{name} x{times}" for name, times in sorted(contents.outside.items()))
     return [
-        f"{target}: {share:.0%} of the operators run outside the fast kernels ({names}), above "
-        f"the allowed {limit:.0%}; such a file may be many times slower. Lower it again with the "
+        f"{target}: {share:.0%} of the {what} outside the fast kernels ({names}), above the "
+        f"allowed {limit:.0%}; such a file may be many times slower. Lower it again with the "
         "pinned versions (pocketbert doctor lists them)."
+        for share, limit, what in shares
+        if share > limit
     ]

@@ -30,6 +30,7 @@ from pipeline.targets.base import Artifact
 from pipeline.teacher import Teacher, load_teacher
 from pipeline.verify import PartLogits, Verdict, judge, over_parts, run_texts
 
+APPLE = ("coreml", "executorch-coreml")
 NO_CORE_ML_TIME = "Core ML runs on Apple's systems only; an evaluator's time says nothing"
 
 
@@ -132,7 +133,7 @@ def verify(job: Job, artifact: Artifact, student: Path, reference: Reference) ->
             tree_bytes(artifact.path),
             LeanBert(loaded.model, vocabulary.max_length),
             artifact.recipe,
-            job.config.gates.max_outside,
+            job.config.gates,
         )
         read = partial(run_texts, runner, vocabulary, track=job.track, what=f"Verify {name}")
         verdict = judge(
@@ -159,7 +160,7 @@ def verify(job: Job, artifact: Artifact, student: Path, reference: Reference) ->
 def bench(job: Job, artifact: Artifact, student: Path) -> LatencyRecord | NotRun:
     """What the artefact costs on this host, where its real runtime is at hand."""
     name = artifact.target
-    if name == "coreml" and sys.platform != "darwin":
+    if name in APPLE and sys.platform != "darwin":
         return NotRun(NO_CORE_ML_TIME)
 
     def make(folder: Path) -> None:

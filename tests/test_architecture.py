@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pipeline
+from pipeline.targets import TARGETS
 
 ROOT = Path(pipeline.__file__).parent
 # A module imports only from those above it; docs/architecture.md says what lives in each.
@@ -38,7 +39,11 @@ ORDER = [
     "targets.litert",
     "targets.flatbuffer",
     "targets.mil",
+    "targets.mlpackage",
+    "targets.pte",
+    "targets.etdump",
     "targets.executorch",
+    "targets.executorch_coreml",
     "targets.tflite",
     "targets.tflite_task",
     "targets.coreml",
@@ -100,7 +105,7 @@ def test_rooms_import_only_from_above():
 
 
 def test_targets_do_not_import_each_other():
-    targets = {f"targets.{name}" for name in ("executorch", "tflite", "tflite_task", "coreml")}
+    targets = {module.removeprefix("pipeline.") for module, _ in TARGETS.values()}
     for name, tree in rooms():
         if name in targets:
             others = {module.removeprefix("pipeline.") for module, _ in imported(tree)}

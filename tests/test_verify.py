@@ -20,7 +20,7 @@ from pipeline.targets import get_target
 from pipeline.targets.base import RowRunner
 from pipeline.verify import judge, judge_student, over_parts, run_texts
 
-NOTHING = Stored(0, {}, 0, {}, ())
+NOTHING = Stored(0, {}, 0, {}, None, ())
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def judged(student, toy_corpus, reference, tmp_path_factory):
             tree_bytes(artifact.path),
             LeanBert(student.model, 32),
             RECIPES["int8"],
-            Gates().max_outside,
+            Gates(),
         )
         return judge("tflite", runner.engine, stored, measured, reference, toy_corpus, Gates())
 

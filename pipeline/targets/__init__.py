@@ -10,6 +10,7 @@ TARGETS = {
     "tflite": ("pipeline.targets.tflite", "TFLite"),
     "tflite-task": ("pipeline.targets.tflite_task", "TFLiteTask"),
     "coreml": ("pipeline.targets.coreml", "CoreML"),
+    "executorch-coreml": ("pipeline.targets.executorch_coreml", "ExecuTorchCoreML"),
 }
 
 

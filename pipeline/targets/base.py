@@ -67,7 +67,7 @@ class Target(Protocol):
         """
 
     def read(self, artifact: Artifact) -> Contents:
-        """What the file on disk holds, for checks; nothing of it is run but the planning."""
+        """What the file on disk holds, and what of it the fast kernels run."""
 
     def load(self, artifact: Artifact) -> Runner:
         """Load an artefact whose digest has been checked.

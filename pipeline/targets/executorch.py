@@ -3,14 +3,8 @@
 Calls after the ExecuTorch and torchao documentation (XNNPACK backend, `quantize_`).
 """
 
-import ctypes
 import struct
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +12,13 @@ import torch
 from torch import nn
 
 from pipeline.contents import Contents
-from pipeline.errors import BundleError, TargetUnavailable
+from pipeline.errors import TargetUnavailable
 from pipeline.graph import LeanBert, with_matrix_norms
-from pipeline.inference import Logits
 from pipeline.recipes import EMBEDDING, Recipe
 from pipeline.student import Student
+from pipeline.targets import pte
 from pipeline.targets.base import Artifact, RowRunner, check_recipe
-from pipeline.vocabulary import Ids
+from pipeline.targets.etdump import time_operators
 
 DESCRIPTIONS = {
     "int8": "int8 weights per channel, int8 dynamic activations, int8 embedding",
@@ -73,91 +67,19 @@ class ExecuTorch:
 
     def load(self, artifact: Artifact) -> RowRunner:
         """Load into the ExecuTorch runtime of this process."""
-        try:
-            import executorch.kernels.quantized  # noqa: F401  its kernels are needed at run time too
-            from executorch.runtime import Runtime, Verification
-        except ImportError as error:
-            raise TargetUnavailable(f"executorch: no runtime here ({error}).") from error
-        _use_one_thread()
-        try:
-            # Minimal verification, the C++ default, lets a corrupt header kill the process.
-            program = Runtime.get().load_program(
-                artifact.path, verification=Verification.InternalConsistency
-            )
-            method = program.load_method("forward")
-        except RuntimeError as error:
-            raise BundleError(f"{artifact.path}: ExecuTorch refuses the file ({error}).") from error
-
-        def execute(input_ids: Ids, attention_mask: Ids) -> Logits:
-            inputs = [torch.from_numpy(input_ids), torch.from_numpy(attention_mask)]
-            logits: Logits = method.execute(inputs)[0].numpy()
-            return logits
-
-        return RowRunner(artifact, f"ExecuTorch {version('executorch')}", execute)
+        return pte.load(artifact)
 
     def read(self, artifact: Artifact) -> Contents:
-        """Constants of program and delegates; operators of the plan, and of XNNPACK's graphs."""
-        from executorch.exir._serialize._program import deserialize_pte_binary
-        from executorch.exir.schema import KernelCall
-
-        file = deserialize_pte_binary(artifact.path.read_bytes())
-        (plan,) = file.program.execution_plan
-        calls = [i.instr_args for chain in plan.chains for i in chain.instructions]
-        kernels = [plan.operators[c.op_index].name for c in calls if isinstance(c, KernelCall)]
-        named = file.named_data.buffers if file.named_data else ()
+        """Constants; operators of the plan, and of XNNPACK's graphs; time, for which it is run."""
+        program = pte.read(artifact.path)
+        pte.prepare_runtime()
+        times = time_operators(artifact.path, artifact.lengths[-1])
         return Contents(
-            blobs=(*(bytes(b.storage) for b in file.program.constant_buffer), *map(bytes, named)),
-            delegated=sum(_nodes(bytes(d.data)) for d in file.program.backend_delegate_data),
-            outside=Counter(kernels),
+            blobs=program.constants,
+            delegated=sum(map(_nodes, program.delegates)),
+            outside=program.kernels,
+            outside_time=times.outside_us / times.total_us,
         )
-
-
-class _PlatformTable(ctypes.Structure):
-    """ExecuTorch's `PalImpl`: the functions through which the runtime reaches its platform."""
-
-    _fields_ = [
-        (name, ctypes.c_void_p)
-        for name in ("init", "abort", "ticks", "ratio", "log", "allocate", "free", "source")
-    ]
-
-
-@cache
-def _use_one_thread() -> None:
-    """Give the runtime one thread: fastest for a small student, and only so are times comparable.
-
-    Must happen before any method is loaded; later it kills the process.
-    """
-    from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
-
-    with _silent_log():
-        _unsafe_reset_threadpool(1)
-
-
-@contextmanager
-def _silent_log() -> Iterator[None]:
-    """Keep the runtime from logging, in the block, the CPU files it reads to size its threads.
-
-    Those lines come from C++ and have no switch. The log function in the platform's table,
-    ExecuTorch's own means to redirect them, does nothing meanwhile; errors are exceptions anyway.
-    """
-    spec = find_spec("executorch")
-    assert spec is not None and spec.submodule_search_locations, "imported by the caller"
-    folder = Path(spec.submodule_search_locations[0]) / "lib"
-    try:
-        runtime = ctypes.CDLL(str(next(folder.glob("libexecutorch.*"))))
-        table = runtime._ZN10executorch7runtime12get_pal_implEv
-    except (StopIteration, OSError, AttributeError):
-        yield  # another build of the runtime: its lines are printed
-        return
-    table.restype = ctypes.POINTER(_PlatformTable)
-    platform = table().contents
-    loud = platform.log
-    # Any C function that takes nothing and does nothing; register_pal would log a line of its own.
-    platform.log = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p).value
-    try:
-        yield
-    finally:
-        platform.log = loud
 
 
 def _nodes(delegate: bytes) -> int:

@@ -85,6 +85,11 @@ class Package:
                 values[step.output] = result.astype(step.dtype, copy=False)
         return {name: values[name] for name in self.outputs}
 
+    @property
+    def operations(self) -> int:
+        """How many operations are computed; constants do not count."""
+        return len(self._steps)
+
     def blobs(self) -> tuple[bytes, ...]:
         """Content of every blob in weight.bin, in its order."""
         # Each begins at a multiple of 64 with its metadata; the file's header is of that size, too.

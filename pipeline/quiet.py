@@ -9,7 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 # Each says something at import that no user can act on.
-LOUD = ("torchao", "torch.utils._pytree", "coremltools", "transformers", "absl", "datasets")
+LOUD = (
+    "torchao",
+    "torch.utils._pytree",
+    "coremltools",
+    "executorch.backends.apple",
+    "transformers",
+    "absl",
+    "datasets",
+)
 
 
 def quiet() -> None:

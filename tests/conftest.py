@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.quiet import quiet
@@ -15,6 +15,7 @@ quiet()  # before any toolchain is imported
 import pytest
 import torch
 from filelock import FileLock
+from playwright.sync_api import Browser, sync_playwright
 from transformers import BertConfig, BertModel
 
 from pipeline.config import DataConfig, TeacherConfig
@@ -213,3 +214,19 @@ def toy_run(tmp_path_factory: pytest.TempPathFactory, toy_config: Path) -> Path:
     """A run of the toy settings through the command line: its folder."""
     flags = ("--config", str(toy_config))
     return shared(tmp_path_factory, "toy-run", lambda new: sealed_run(new, *flags)) / "build"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium, which scripts/browser found or fetched."""
+    folder = Path(__file__).parent.parent / ".browser"
+    if not (folder / "chromium").exists():
+        pytest.skip("not run: no browser; scripts/browser finds or fetches one")
+    # The libraries that come with a fetched one; a machine's own has its own.
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(folder / "al2023" / "lib")}
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=folder / "chromium", args=["--no-sandbox"], env=environment
+        )
+        yield chromium
+        chromium.close()

@@ -150,17 +150,20 @@ class MatrixNorm(nn.Module):
     """LayerNorm whose means are matrix products: the one form that XNNPACK takes whole."""
 
     mean: Tensor
+    eps: Tensor
 
     def __init__(self, norm: nn.LayerNorm) -> None:
         super().__init__()
         width = norm.weight.shape[0]
         self.register_buffer("mean", torch.full((width, 1), 1 / width))
-        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
+        # As the product's bias it costs no operator of its own.
+        self.register_buffer("eps", torch.full((1,), norm.eps))
+        self.weight, self.bias = norm.weight, norm.bias
 
     def forward(self, rows: Tensor) -> Tensor:
         """Normalise each of `rows` (rows, hidden)."""
         centred = rows - torch.mm(rows, self.mean)
-        scale = torch.rsqrt(torch.mm(centred * centred, self.mean) + self.eps)
+        scale = torch.rsqrt(torch.addmm(self.eps, centred * centred, self.mean))
         normed: Tensor = centred * scale * self.weight + self.bias
         return normed
 

@@ -42,12 +42,16 @@ from pipeline.files import tree_bytes  # noqa: E402
 from pipeline.plots import BLUE, GREY, new_figure  # noqa: E402
 from pipeline.student import Student, load_student  # noqa: E402
 from pipeline.targets import get_target  # noqa: E402
+from pipeline.targets.etdump import OperatorTimes, time_operators  # noqa: E402
 from pipeline.vocabulary import Ids  # noqa: E402
 
 LENGTHS = (8, 16, 32)
 WARM_UP, BLOCK, BLOCKS = 3, 20, 30  # calls not counted and counted, each turn; turns
 OURS = ("executorch", "tflite")
 DOCS = Path(__file__).parent.parent / "docs"
+# Operators in ETDump, and how their names begin.
+INT8_GEMM = "Fully Connected (NC, QD8, F32, QC8W) GEMM"
+ATTENTION = ("Batch Matrix Multiply", "Softmax", "Transpose", "Static Reshape")
 EAGER, ORT_INT8, BERT = "PyTorch eager", "ONNX Runtime int8", "BERT-base, eager"
 
 Execute = Callable[[Ids, Ids], NDArray[np.float32]]
@@ -74,6 +78,14 @@ class Row:
     agreement: float | None
 
 
+@dataclass(frozen=True)
+class Measured:
+    """All that was measured of one build."""
+
+    rows: list[Row]
+    times: OperatorTimes  # of the .pte, at the longest of LENGTHS
+
+
 def main(
     builds: Annotated[list[Path], typer.Argument(help="Folders that pocketbert run wrote.")],
     data: Annotated[str, typer.Option(help="Labelled text for agreement.")] = "assistant",
@@ -94,8 +106,8 @@ def main(
     draw(measured)
 
 
-def measure(build: Path, part: Part, scratch: Path) -> list[Row]:
-    """One row a peer for the student in `build`."""
+def measure(build: Path, part: Part, scratch: Path) -> Measured:
+    """One row a peer for the student in `build`, and the profile of its `.pte`."""
     scratch.mkdir()
     student, bundle = load_student(build / "student"), open_bundle(build / "bundle")
     peers = [*float_peers(student, scratch), *quantized_peers(student, scratch), *ours(bundle)]
@@ -108,7 +120,7 @@ def measure(build: Path, part: Part, scratch: Path) -> list[Row]:
                 [peer.execute(e.input_ids, e.attention_mask) for e in rows]
             )
     times = time_all(peers, len(student.vocabulary))
-    return [
+    rows = [
         Row(
             peer.name,
             peer.size_bytes,
@@ -118,6 +130,7 @@ def measure(build: Path, part: Part, scratch: Path) -> list[Row]:
         )
         for peer in peers
     ]
+    return Measured(rows, time_operators(bundle.artifacts[OURS[0]].artifact.path, LENGTHS[-1]))
 
 
 def time_all(peers: Sequence[Peer], vocabulary: int) -> dict[str, dict[int, float]]:
@@ -257,7 +270,7 @@ def _name(build: Path) -> str:
     return preset
 
 
-def write_page(measured: dict[str, list[Row]], texts: str) -> None:
+def write_page(measured: dict[str, Measured], texts: str) -> None:
     """Write docs/performance.md: one table a build."""
     lines = [
         "# Against what one would use instead",
@@ -271,7 +284,8 @@ def write_page(measured: dict[str, list[Row]], texts: str) -> None:
         "",
         "![CPU time and size](performance.svg)",
     ]
-    for name, rows in measured.items():
+    for name, build in measured.items():
+        rows = build.rows
         by_name = {row.name: row for row in rows}
         eager, ort = by_name[EAGER].cpu_us[32], by_name[ORT_INT8].cpu_us[32]
         lines += [
@@ -285,6 +299,8 @@ def write_page(measured: dict[str, list[Row]], texts: str) -> None:
             *(_line(row, eager, ort) for row in rows),
             "",
             *_against_bert(rows, by_name[BERT]),
+            "",
+            *_profile(build.times),
         ]
     (DOCS / "performance.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -315,12 +331,36 @@ def _against_bert(rows: Sequence[Row], bert: Row) -> list[str]:
     ]
 
 
-def draw(measured: dict[str, list[Row]]) -> None:
+def _profile(times: OperatorTimes) -> list[str]:
+    """Where the time goes, as a table."""
+    inside = times.delegated_us
+    parts = {
+        "int8 matrix products": inside.pop(INT8_GEMM),
+        "attention: float matrix products, softmax, transposes": sum(
+            inside.pop(name) for name in list(inside) if name.startswith(ATTENTION)
+        ),
+        "LayerNorm, GELU, bias and mask": sum(inside.values()),
+        "outside XNNPACK: the embedding's rows": times.kernels_us.get("embedding_byte.out", 0.0),
+    }
+    parts["outside XNNPACK: the rest"] = times.outside_us - parts[list(parts)[-1]]
+    rest = "XNNPACK's set-up of each graph, int8 of activations, rounding of the above"
+    parts[rest] = times.total_us - sum(parts.values())
+    return [
+        f"Where the time of the `.pte` goes at {LENGTHS[-1]} tokens, by ETDump (wall time of the "
+        "profiled runtime, in which XNNPACK counts whole microseconds):",
+        "",
+        "| | share |",
+        "|---|---|",
+        *(f"| {what} | {spent / times.total_us:.1%} |" for what, spent in parts.items()),
+    ]
+
+
+def draw(measured: dict[str, Measured]) -> None:
     """Write docs/performance.svg."""
     rows = [
         (f"{name}: {row.name}", row)
-        for name, all_rows in reversed(measured.items())
-        for row in reversed(all_rows)
+        for name, build in reversed(measured.items())
+        for row in reversed(build.rows)
         if row.accuracy is not None  # BERT-base would leave nothing of the others to see
     ]
     figure, axes = new_figure(0.34 * len(rows) + 0.8)
@@ -328,7 +368,7 @@ def draw(measured: dict[str, list[Row]]) -> None:
     drawn = axes.barh([name for name, _ in rows], [r.cpu_us[32] for _, r in rows], color=colours)
     axes.bar_label(drawn, [f"{row.size_bytes / 1e6:.2f} MB" for _, row in rows], padding=4)
     axes.margins(x=0.12)
-    axes.set_xlabel("CPU µs of one inference of 32 tokens, one thread, this host; labels: size")
+    axes.set_xlabel("CPU µs of 32 tokens on this host; sizes at the bars")
     figure.savefig(DOCS / "performance.svg", metadata={"Date": None})
 
 

@@ -84,7 +84,7 @@ def test_litert_js_in_a_browser_answers_with_every_signature(bundle, served, bro
         rows.append({"signature": f"length_{length}", "ids": ids, "mask": mask})
     page = browser.new_page()
     errors = []
-    page.on("pageerror", errors.append)
+    page.on("pageerror", lambda error: errors.append(error))
     page.goto(served)
     page.wait_for_function("window.signatures !== undefined", timeout=60_000)
     assert set(page.evaluate("window.signatures")) == {

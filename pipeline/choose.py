@@ -10,12 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pipeline.config import Gates
+from pipeline.contents import examine
 from pipeline.data import Part
 from pipeline.evaluate import accuracy, agreement
 from pipeline.files import tree_bytes
+from pipeline.graph import LeanBert
 from pipeline.inference import Logits
 from pipeline.progress import Track
-from pipeline.recipes import RECIPES, Recipe
+from pipeline.recipes import INT4_GROUP, RECIPES, Recipe
 from pipeline.student import Student
 from pipeline.targets.base import Artifact, Target
 from pipeline.verify import run_texts
@@ -29,6 +31,7 @@ class Trial:
     size_bytes: int
     loss: float  # of accuracy against the float student, absolute
     agreement: float  # with the float student
+    failures: tuple[str, ...]  # of what the file holds
     taken: bool
 
     def __str__(self) -> str:
@@ -36,22 +39,26 @@ class Trial:
         return (
             f"{self.recipe.name}{kept}: {self.size_bytes / 1e6:.2f} MB, loses {self.loss:.1%}, "
             f"agrees {self.agreement:.1%}: {'taken' if self.taken else 'refused'}"
+            + "".join(f" ({failure})" for failure in self.failures)
         )
 
 
 def candidates(
-    supported: tuple[str, ...], layers: int, keep_float: tuple[str, ...]
+    supported: tuple[str, ...], layers: int, width: int, keep_float: tuple[str, ...]
 ) -> Iterator[Recipe]:
-    """Recipes from the smallest up; int8 gives up its parts one by one, from the head down.
+    """Recipes in the order they are tried; int8 gives up its parts one by one, from the head down.
+
+    An int4 embedding is tried without that: what it loses, a float head does not give back.
 
     Args:
         supported: names of the recipes that the target has.
         layers: of the student.
+        width: of its embedding; int4 needs whole groups.
         keep_float: what stays in float in all of them.
     """
-    for name in ("int4-embedding", "int8"):
-        if name in supported:
-            yield replace(RECIPES[name], keep_float=keep_float)
+    if "int4-embedding" in supported and width % INT4_GROUP == 0:
+        yield replace(RECIPES["int4-embedding"], keep_float=keep_float)
+    yield replace(RECIPES["int8"], keep_float=keep_float)
     parts = ("classifier", "pooler", *(f"layers.{layer}" for layer in reversed(range(layers))))
     kept = keep_float
     for part in parts:
@@ -79,7 +86,9 @@ def choose(
         keep_float: parts that stay in float in every recipe.
     """
     trials = list[Trial]()
-    for recipe in candidates(target.recipes, student.model.config.num_hidden_layers, keep_float):
+    own = student.model.config
+    width = student.model.bert.embeddings.word_embeddings.weight.shape[1]
+    for recipe in candidates(target.recipes, own.num_hidden_layers, width, keep_float):
         with TemporaryDirectory(dir=out) as scratch:
             artifact = target.lower(student, Path(scratch), recipe)
             what = f"Try {recipe.name} on {target.name}"
@@ -87,11 +96,15 @@ def choose(
             logits = run_texts(runner, student.vocabulary, validation.texts, track, what)
             loss = accuracy(expected, validation.labels) - accuracy(logits, validation.labels)
             agreed = agreement(logits, expected)
-            # float is the last resort: what it cannot do, no recipe can, and the gates will tell
-            taken = recipe.name == "float" or (
-                loss <= gates.max_recipe_loss and agreed >= gates.min_agreement
+            size = tree_bytes(artifact.path)
+            graph = LeanBert(student.model, student.vocabulary.max_length)
+            stored = examine(
+                target.name, target.read(artifact), size, graph, artifact.recipe, gates
             )
-            trials.append(Trial(recipe, tree_bytes(artifact.path), loss, agreed, taken))
+            little = loss <= gates.max_recipe_loss and agreed >= gates.min_agreement
+            # float is the last resort: what it cannot do, no recipe can, and the gates will tell
+            taken = recipe.name == "float" or (little and not stored.failures)
+            trials.append(Trial(recipe, size, loss, agreed, stored.failures, taken))
             if taken:
                 kept = Path(shutil.move(artifact.path, out))
                 break

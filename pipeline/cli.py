@@ -1,21 +1,17 @@
 """The command line: parsing and printing only."""
 
-import json
-import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pipeline import __version__
+from pipeline import __version__, measuring
 from pipeline.config import PRESETS, TARGETS, DataConfig, load_config
+from pipeline.console import err, out, print_json, progress
 from pipeline.errors import GateFailed, NotRun, PipelineError
 from pipeline.options import (
     BundleFolder,
@@ -28,16 +24,15 @@ from pipeline.options import (
     TeacherSource,
     Unlabeled,
     to_bytes,
+    to_names,
     to_seconds,
 )
-from pipeline.progress import Track, silent
 from pipeline.quiet import quiet
 from pipeline.recipes import RECIPES
 
 if TYPE_CHECKING:
     from pipeline.bundle import Bundle
 
-T = TypeVar("T")
 app = typer.Typer(
     name="pocketbert",
     help="Labelled text in, three checked int8 bundles for phones out.",
@@ -46,9 +41,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-WIDTH = None if sys.stdout.isatty() else 120  # of tables in a pipe or a file
-out = Console(highlight=False, soft_wrap=True, width=WIDTH)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+app.command(epilog="Example: [bold]pocketbert bench build/bundle --on host[/]")(measuring.bench)
+app.command(epilog="Example: [bold]pocketbert report build[/]")(measuring.report)
 
 
 def main() -> None:
@@ -120,9 +114,9 @@ def run(
         {
             "preset": preset,
             "seed": seed,
-            "targets": _names(targets),
+            "targets": to_names(targets),
             "recipe": recipe,
-            "keep_float": _names(keep_float),
+            "keep_float": to_names(keep_float),
             "data": {
                 "source": data,
                 "text": text_column,
@@ -143,13 +137,14 @@ def run(
     settings = load_config(config, overrides)
     from pipeline import run as runs
     from pipeline import show
+    from pipeline.result import to_json
 
-    with _progress() as track:
+    with progress() as track:
         result = runs.run(settings, out_folder, track, fresh=fresh)
     if isinstance(result, NotRun):
         return  # another process does the rest
     if as_json:
-        _print_json(runs.to_json(result))
+        print_json(to_json(result))
     else:
         show.run_result(out, result)
     if result.failures:
@@ -194,7 +189,7 @@ def search_shapes(
     from pipeline import show
     from pipeline.search import search
 
-    with _progress() as track:
+    with progress() as track:
         result = search(
             settings,
             out_folder,
@@ -204,7 +199,7 @@ def search_shapes(
             track=track,
         )
     if as_json:
-        _print_json(asdict(result))
+        print_json(asdict(result))
     else:
         show.searched(out, result)
     if result.best is None:
@@ -252,10 +247,10 @@ def verify(bundle: BundleFolder, as_json: Json = False) -> None:
     from pipeline.audit import Audit, verify_bundle
     from pipeline.errors import BundleError
 
-    with _progress() as track:
+    with progress() as track:
         outcomes = verify_bundle(opened, track)
     if as_json:
-        _print_json({name: _plain(outcome) for name, outcome in outcomes.items()})
+        print_json({name: _plain(outcome) for name, outcome in outcomes.items()})
     else:
         show.verified(out, opened, outcomes)
     failed = [name for name, outcome in outcomes.items() if isinstance(outcome, BundleError)]
@@ -286,12 +281,12 @@ def evaluate(
         intent=intent_column,
         out_of_scope_label=opened.out_of_scope_label,
     )
-    with _progress() as track:
+    with progress() as track:
         outcomes, findings = evaluate_bundle(opened, data, columns, student, track)
     for finding in findings:
         err.print(f"data: {escape(finding)}")
     if as_json:
-        _print_json({name: _plain(outcome) for name, outcome in outcomes.items()})
+        print_json({name: _plain(outcome) for name, outcome in outcomes.items()})
     else:
         show.evaluated(out, outcomes)
 
@@ -303,7 +298,7 @@ def doctor(as_json: Json = False) -> None:
 
     findings = examine()
     if as_json:
-        _print_json({finding.ability: asdict(finding) for finding in findings})
+        print_json({finding.ability: asdict(finding) for finding in findings})
     else:
         for found in findings:
             mark = "[green]✓[/]" if found.present else "[red]✗[/]"
@@ -330,10 +325,6 @@ def _open(path: Path) -> "Bundle":
     return open_bundle(path)
 
 
-def _names(commas: str | None) -> tuple[str, ...] | None:
-    return tuple(name.strip() for name in commas.split(",")) if commas else None
-
-
 def _given(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings that were given on the command line, section by section."""
     return {
@@ -358,35 +349,5 @@ def _lines() -> Iterator[str]:
         yield line.rstrip("\n")
 
 
-@contextmanager
-def _progress() -> Iterator[Track]:
-    """Bars on stderr where a person looks on; elsewhere one line a step."""
-    if int(os.environ.get("RANK", "0")):  # of several processes, the first one speaks
-        yield silent
-        return
-    if not err.is_terminal:
-        said = set[str]()
-
-        def note(items: Sequence[T], what: str) -> Iterable[T]:
-            if what and what not in said:
-                said.add(what)
-                err.print(f"{escape(what)} …")
-            return items
-
-        yield note
-        return
-    columns = (TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=err) as bars:
-
-        def bar(items: Sequence[T], what: str) -> Iterable[T]:
-            return bars.track(items, description=what)
-
-        yield bar
-
-
 def _plain(outcome: Any) -> Any:
     return {"error": str(outcome)} if isinstance(outcome, Exception) else asdict(outcome)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.errors import PipelineError
-from pipeline.recipes import RECIPES, Recipe
+from pipeline.recipes import RECIPES, Recipe, check_parts
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -187,6 +187,7 @@ class RunConfig:
         if self.recipe not in (*RECIPES, AUTO):
             known = ", ".join((*RECIPES, AUTO))
             raise ValueError(f"recipe is {self.recipe!r}; choose one of {known}")
+        check_parts(self.keep_float, self.student.layers)
         _within("seed", self.seed, 0, 2**31 - 1)
         _within("checkpoint_steps", self.checkpoint_steps, 1, 1_000_000)
 

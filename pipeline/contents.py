@@ -1,8 +1,9 @@
 """What an artefact holds, read back from disk: which weight is stored how, and what runs where.
 
 A stored blob is known by its values, not by a name that a toolchain gave it: int8 rows point where
-the float rows point. So this also finds weights that are missing, swapped or stored twice. It knows
-no format; each target extracts its own blobs and operators.
+the float rows point. So this also finds weights that are missing or stored twice; that each is used
+in its place, only the agreement of the answers tells. It knows no format; each target extracts its
+own blobs and operators.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import Gates
 from pipeline.graph import LeanBert
-from pipeline.recipes import Recipe
+from pipeline.recipes import EMBEDDING, Recipe, Storage
 
 SAMPLED_ROWS = 64
 LEAST_COSINE = 0.9  # int8 rows reach .999, int4 rows .97, rows of another matrix hardly .3
@@ -27,7 +28,8 @@ class Contents:
     """Constants and operators of one artefact."""
 
     blobs: tuple[bytes, ...]
-    delegated: int  # operators that the fast kernels run
+    delegated: int | None  # operators that the fast kernels run; None where the device decides
+    int8_products: int | None  # matrix products over int8 activations; None where there are none
     outside: Mapping[str, int] = field(default_factory=dict)  # the others, by name
     vocabulary_bytes: int = 0
     outside_time: float | None = None  # share of an inference; None where nothing measures it
@@ -39,7 +41,7 @@ class Stored:
 
     size_bytes: int
     bytes_by_part: dict[str, int]
-    delegated: int
+    delegated: int | None
     outside: dict[str, int]
     outside_time: float | None
     failures: tuple[str, ...]
@@ -85,7 +87,11 @@ def examine(
         contents.delegated,
         dict(contents.outside),
         contents.outside_time,
-        (*failures, *_delegation_failures(target, contents, gates)),
+        (
+            *failures,
+            *_activation_failures(target, contents, recipe, plan),
+            *_delegation_failures(target, contents, gates),
+        ),
     )
 
 
@@ -128,9 +134,28 @@ def _part(path: str) -> str:
     return "embedding" if path in ("embedding", "widen") else "head"
 
 
+def _activation_failures(
+    target: str, contents: Contents, recipe: Recipe, plan: Mapping[str, Storage]
+) -> list[str]:
+    """Weights alone do not tell int8 from int8-compat: activations must be what the recipe says."""
+    found = contents.int8_products
+    linears = sum(stored == "int8" for path, stored in plan.items() if path != EMBEDDING)
+    wanted = linears if recipe.dynamic else 0
+    if found is None or found == wanted:
+        return []
+    return [
+        f"{target}: {found} matrix products take int8 activations, and the recipe {recipe.name} "
+        f"asks for {wanted}. Lower it again with the pinned versions (pocketbert doctor lists "
+        "them)."
+    ]
+
+
 def _delegation_failures(target: str, contents: Contents, gates: Gates) -> list[str]:
     count, time = sum(contents.outside.values()), contents.outside_time
-    shares = [(count / max(1, count + contents.delegated), gates.max_outside, "operators run")]
+    shares = []
+    if contents.delegated is not None:
+        share = count / max(1, count + contents.delegated)
+        shares.append((share, gates.max_outside, "operators run"))
     if time is not None:
         shares.append((time, gates.max_outside_time, "time of an inference passes"))
     names = ", ".join(f"{name} x{times}" for name, times in sorted(contents.outside.items()))

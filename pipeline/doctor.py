@@ -35,6 +35,7 @@ def examine() -> tuple[Finding, ...]:
         _try("TFLite metadata", _metadata, f"Linux x86-64, Python 3.10 or 3.11; {SETUP}"),
         _imports("lower to Core ML", "coremltools", "coremltools"),
         _core_ml(),
+        _arm64(),
         _packages("data sets of the hub", ("datasets",), "pip install 'pocketbert[hub]'"),
     )
 
@@ -95,3 +96,11 @@ def _core_ml() -> Finding:
         "predict of coremltools" if on_mac else "evaluator of the saved package only",
         "" if on_mac else "run pocketbert verify on a Mac before you ship the .mlpackage",
     )
+
+
+def _arm64() -> Finding:
+    from pipeline.bench import arm64
+
+    lacking = arm64.missing()
+    detail = f"{lacking} missing" if lacking else "QEMU, and runners of the ARM64 wheels"
+    return Finding("bench on ARM64", not lacking, detail, arm64.SETUP if lacking else "")

@@ -33,6 +33,11 @@ def tree_digest(folder: Path, without: Collection[str] = ()) -> str:
     return digest.hexdigest()
 
 
+def digest(path: Path) -> str:
+    """Hex digest of an artefact: of a file, or of all that is in a folder."""
+    return tree_digest(path) if path.is_dir() else sha256(path)
+
+
 def tree_bytes(path: Path) -> int:
     """Bytes of a file, or of all files below a folder."""
     files = path.rglob("*") if path.is_dir() else [path]

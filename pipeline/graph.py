@@ -12,7 +12,7 @@ from transformers import BertForSequenceClassification
 from transformers.models.bert.modeling_bert import BertLayer
 
 from pipeline.errors import PipelineError
-from pipeline.recipes import Recipe, Storage
+from pipeline.recipes import EMBEDDING, INT4_GROUP, Recipe, Storage
 from pipeline.student import FactorizedEmbedding
 
 MASKED = -1e4  # finite in fp16: -inf or finfo.min turns every Core ML logit into NaN
@@ -129,16 +129,14 @@ class LeanBert(nn.Module):
         """How `recipe` stores every weight matrix, by the path of its module.
 
         Raises:
-            PipelineError: the recipe keeps a module in float that this graph does not have.
+            PipelineError: int4 for a table whose rows do not divide into groups.
         """
-        paths = [name for name, module in self.named_modules() if name and module is not self.widen]
-        for kept in recipe.keep_float:
-            if kept not in paths:
-                raise PipelineError(
-                    f"--float {kept}: the student has no such part. Choose from embedding, "
-                    f"layers.0 to layers.{len(self.layers) - 1}, layers.0.attention, "
-                    "layers.0.feed_forward, pooler, classifier."
-                )
+        width = self.embedding.weight.shape[1]
+        if recipe.storage(EMBEDDING) == "int4" and width % INT4_GROUP:
+            raise PipelineError(
+                f"recipe {recipe.name}: the embedding has {width} columns, and int4 needs a "
+                f"multiple of {INT4_GROUP}. Choose another --recipe, or another width."
+            )
         return {
             path: recipe.storage(path)
             for path, module in self.named_modules()

@@ -43,3 +43,8 @@ def to_bytes(text: str) -> int:
         return int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError as error:
         raise typer.BadParameter(f"{text!r} is no size; write 900KB or 2MB") from error
+
+
+def to_names(commas: str | None) -> tuple[str, ...] | None:
+    """Names in "one,two"; None for no text."""
+    return tuple(name.strip() for name in commas.split(",")) if commas else None

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 # One hue a series, light enough for a dark page and dark enough for a white one (Okabe-Ito).
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8a8f98"
+COLOURS = (BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", ORANGE, GREY)
 
 
 def new_figure(height: float) -> tuple[Any, Any]:

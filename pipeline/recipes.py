@@ -8,6 +8,7 @@ from typing import Literal
 
 Storage = Literal["int8", "int4", "float"]
 EMBEDDING = "embedding"  # the word table's path in the lean graph
+INT4_GROUP = 32  # weights of a row that share a scale in int4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,23 @@ class Recipe:
         if any(f"{path}.".startswith(f"{kept}.") for kept in self.keep_float):
             return "float"
         return self.embedding if path == EMBEDDING else self.linear
+
+
+def check_parts(parts: tuple[str, ...], layers: int) -> None:
+    """Raise `ValueError` where one of `parts` is none of a student with so many `layers`."""
+    known = ["embedding", "pooler", "classifier"]
+    for layer in (f"layers.{number}" for number in range(layers)):
+        attention = [f"attention.{part}" for part in ("query", "key", "value", "output")]
+        inside = ("attention", *attention, "feed_forward")
+        inside += ("feed_forward.expand", "feed_forward.contract")
+        known += [layer, *(f"{layer}.{part}" for part in inside)]
+    for part in parts:
+        if part not in known:
+            raise ValueError(
+                f"--float {part}: a student of {layers} layers has no such part. Choose from "
+                f"embedding, layers.0 to layers.{layers - 1}, layers.0.attention, "
+                "layers.0.attention.query and so on, layers.0.feed_forward, pooler, classifier"
+            )
 
 
 RECIPES = {

@@ -1,78 +1,47 @@
-"""What a run found, and one self-contained HTML page that shows it. It computes no results."""
+"""Results and measurements to one self-contained HTML page, and to a model card."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
-from pipeline.bench.record import LatencyRecord
+from pipeline import charts
+from pipeline.bench.record import KINDS, LatencyRecord
+from pipeline.cache import CARD
 from pipeline.errors import NotRun
-from pipeline.evaluate import Evaluation
-from pipeline.inference import Logits
-from pipeline.plots import BLUE, GREY, ORANGE, new_figure, to_svg
+from pipeline.result import Build
 from pipeline.verify import Verdict
-from pipeline.vocabulary import Segmentation
 
 
-@dataclass(frozen=True)
-class ModelResult:
-    """A float model that the run made."""
-
-    size_bytes: int
-    parameters: int
-    evaluation: Evaluation
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """Test texts of one intent that the student takes for another."""
-
-    intent: str
-    taken_for: str
-    texts: tuple[str, ...]
+def write_report(builds: Sequence[Build], file: Path) -> Path:
+    """Write the page: one section a build, and a table of all where there are several."""
+    page = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            builds=builds,
+            sections=[_section(build) for build in builds],
+            kinds=KINDS,
+        )
+    )
+    file.write_text(page, encoding="utf-8")
+    return file
 
 
-@dataclass(frozen=True)
-class RunResult:
-    """Everything `pocketbert run` has to tell."""
-
-    out: Path
-    bundle: Path | NotRun
-    data: str
-    rows: Mapping[str, int]  # texts by part, and out-of-scope ones
-    labels: int
-    findings: tuple[str, ...]  # rows left out, with line numbers
-    preset: str
-    seed: int
-    learned_from: Mapping[str, int]  # texts that the student learned from, by kind
-    segmentation: Segmentation  # of validation and test texts, which pruning did not see
-    teacher: ModelResult
-    student: ModelResult
-    verdicts: Mapping[str, Verdict | NotRun]
-    latency: Mapping[str, LatencyRecord | NotRun]
-    confusions: tuple[Confusion, ...]
-    failures: tuple[str, ...]
-    reused: tuple[str, ...]  # stages that had not changed
-
-    @property
-    def report(self) -> Path:
-        """Where `write_report` puts the page."""
-        return self.out / "report.html"
+def write_card(build: Build, folder: Path) -> Path:
+    """Write the student's model card, `README.md` in its folder, in Hugging Face's format."""
+    file = folder / CARD
+    environment = _environment(autoescape=False)  # Markdown
+    card = environment.get_template("card.md").render(build=build, result=build.result)
+    file.write_text(card, encoding="utf-8")
+    return file
 
 
-def write_report(result: RunResult, inside: Logits, outside: Logits, threshold: float) -> Path:
-    """Write the page.
-
-    Args:
-        inside: the student's logits (texts, labels) on in-scope test texts.
-        outside: the same on out-of-scope ones; (0, 0) where there are none.
-        threshold: of the highest logit, as fitted for the student.
-    """
+def _environment(*, autoescape: bool = True) -> Environment:
     environment = Environment(
         loader=PackageLoader("pipeline", "templates"),
-        autoescape=True,
+        autoescape=autoescape,  # noqa: S701  off for Markdown alone
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -80,39 +49,54 @@ def write_report(result: RunResult, inside: Logits, outside: Logits, threshold: 
     environment.tests["not_run"] = lambda value: isinstance(value, NotRun)
     environment.filters["mb"] = lambda size: f"{size / 1e6:.2f} MB"
     environment.filters["percent"] = lambda share: f"{share:.1%}"
-    page = environment.get_template("report.html").render(
-        result=result,
-        sizes=_sizes(result),
-        scores=_scores(inside, outside, threshold) if len(outside) else None,
-    )
-    result.report.write_text(page, encoding="utf-8")
-    return result.report
+    environment.filters["ms"] = lambda value: f"{value:.2f} ms"
+    return environment
 
 
-def _sizes(result: RunResult) -> Markup:
-    """Bytes of teacher, student and artefacts."""
-    bars = [
-        ("teacher, float", result.teacher.size_bytes),
-        ("student, float", result.student.size_bytes),
+def _section(build: Build) -> dict[str, Any]:
+    """What the template shows of one build besides its result."""
+    result = build.result
+    verdicts = {n: v for n, v in result.verdicts.items() if isinstance(v, Verdict)}
+    timed = [record for record in build.records if record.wall]
+    counted = [record for record in build.records if not record.wall]
+    kinds: dict[str, list[LatencyRecord]] = {}
+    for record in timed:
+        kinds.setdefault(record.kind, []).append(record)
+    outside = build.student.out_of_scope
+    threshold = result.student.calibration.threshold
+    return {
+        "verdicts": verdicts,
+        "sizes": charts.sizes(result),
+        "bytes": charts.bytes_by_part(verdicts) if verdicts else None,
+        "scores": charts.scores(build.student, threshold) if len(outside) else None,
+        "curve": charts.out_of_scope(build.student, threshold) if len(outside) else None,
+        "timed": {
+            kind: (records, charts.by_length(records), charts.percentiles(records))
+            for kind, records in kinds.items()
+        },
+        "counted": counted,
+        "instructions": charts.instructions(counted) if counted else None,
+        "not_run": _not_run(build),
+    }
+
+
+def _not_run(build: Build) -> list[tuple[str, str]]:
+    """Everything that this report does not show, and why."""
+    result = build.result
+    reasons = [
+        (what, outcome.reason)
+        for what, outcome in (
+            ("bundle", result.bundle),
+            ("out-of-scope detection", result.student.evaluation.out_of_scope),
+            *result.verdicts.items(),
+            *((f"latency of {name}", record) for name, record in result.latency.items()),
+        )
+        if isinstance(outcome, NotRun)
     ]
-    bars += [(n, v.stored.size_bytes) for n, v in result.verdicts.items() if isinstance(v, Verdict)]
-    names, sizes = zip(*reversed(bars), strict=True)
-    figure, axes = new_figure(0.42 * len(bars) + 0.6)
-    colours = [BLUE if name in result.verdicts else GREY for name in names]
-    drawn = axes.barh(names, [size / 1e6 for size in sizes], color=colours)
-    axes.bar_label(drawn, [f"{size / 1e6:.2f} MB" for size in sizes], padding=4)
-    axes.set_xlim(right=max(sizes) / 1e6 * 1.15)
-    axes.set_xlabel("size in MB")
-    return to_svg(figure)
-
-
-def _scores(inside: Logits, outside: Logits, threshold: float) -> Markup:
-    """Highest logits of in-scope and out-of-scope test texts, and where the line is drawn."""
-    figure, axes = new_figure(2.8)
-    for logits, colour, name in ((inside, BLUE, "in scope"), (outside, ORANGE, "out of scope")):
-        axes.hist(logits.max(1), bins=40, density=True, color=colour, alpha=0.6, label=name)
-    axes.axvline(threshold, color=GREY, linestyle="--", label="threshold")
-    axes.set_xlabel("highest logit of the student")
-    axes.set_ylabel("density of texts")
-    axes.legend(frameon=False)
-    return to_svg(figure)
+    measured = {record.kind for record in build.records}
+    reasons += [
+        (f"on {words}", f"no record; pocketbert bench BUNDLE --on {kind.split('-')[0]} makes one")
+        for kind, words in KINDS.items()
+        if kind not in measured
+    ]
+    return [*reasons, *((what, "measured before it was made anew") for what in build.outdated)]

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -16,13 +15,14 @@ from pipeline.cache import Cache, lock
 from pipeline.config import RunConfig, to_dict
 from pipeline.data import load_corpus, read_replies
 from pipeline.errors import NotRun
-from pipeline.evaluate import Calibration, calibrate, evaluate
-from pipeline.files import sha256, write_json
+from pipeline.evaluate import calibrate, evaluate
+from pipeline.files import sha256
 from pipeline.inference import Logits
 from pipeline.learning import Job
 from pipeline.losses import OUTSIDE, UNLABELLED
 from pipeline.progress import Track, silent
-from pipeline.report import Confusion, ModelResult, RunResult, write_report
+from pipeline.report import write_card, write_report
+from pipeline.result import Confusion, ModelResult, RunResult, read_build, write_result
 from pipeline.stages import Lowered
 from pipeline.student import load_student
 from pipeline.teacher import load_teacher
@@ -70,14 +70,14 @@ def run(
             name: made if isinstance(made, NotRun) else stages.verify(job, made, student, reference)
             for name, made in artifacts.items()
         }
-        latency = {
-            name: made if isinstance(made, NotRun) else stages.bench(job, made.artifact, student)
-            for name, made in lowered.items()
-        }
         failures += _failures(lowered)
         bundle = (
             NotRun("a gate failed") if failures else _seal(job, replies, teacher, student, lowered)
         )
+        latency = {
+            name: made if isinstance(made, NotRun) else stages.bench(job, name, bundle)
+            for name, made in lowered.items()
+        }
         result = RunResult(
             out=out,
             bundle=bundle,
@@ -100,34 +100,22 @@ def run(
             failures=failures,
             reused=tuple(job.cache.reused),
         )
-        write_json(out / "result.json", to_json(result))
-        threshold = _calibration(job, reference.student).threshold
-        write_report(result, reference.student.test, reference.student.out_of_scope, threshold)
+        write_result(result)
+        build = read_build(out)
+        write_report([build], result.report)
+        write_card(build, student)
     return result
-
-
-def to_json(result: RunResult) -> dict[str, Any]:
-    """The result as plain values, for machines; paths relative to the output folder."""
-    plain = asdict(result)
-    plain["out"] = result.out.as_posix()
-    if isinstance(result.bundle, Path):
-        plain["bundle"] = result.bundle.relative_to(result.out).as_posix()
-    return plain
 
 
 def _model(job: Job, folder: Path, logits: PartLogits) -> ModelResult:
     weights = (folder / "model.safetensors").stat().st_size
+    calibration = calibrate(logits.validation, job.corpus.validation.labels)
     return ModelResult(
         size_bytes=weights,
         parameters=weights // 4,  # float32
-        evaluation=evaluate(
-            logits.test, job.corpus.test.labels, logits.out_of_scope, _calibration(job, logits)
-        ),
+        evaluation=evaluate(logits.test, job.corpus.test.labels, logits.out_of_scope, calibration),
+        calibration=calibration,
     )
-
-
-def _calibration(job: Job, logits: PartLogits) -> Calibration:
-    return calibrate(logits.validation, job.corpus.validation.labels)
 
 
 def _failures(lowered: Mapping[str, Lowered | NotRun]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """How results look in a terminal: tables and lines, nothing computed but percentiles."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -8,12 +9,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.audit import Audit
-from pipeline.bench.record import LatencyRecord, summarize
+from pipeline.bench.gate import Change
+from pipeline.bench.record import KINDS, LatencyRecord, summarize
 from pipeline.bundle import Bundle
 from pipeline.chat import Answer
 from pipeline.errors import NotRun, PipelineError
 from pipeline.evaluate import Evaluation
-from pipeline.report import RunResult
+from pipeline.result import RunResult
 from pipeline.verify import Verdict
 
 if TYPE_CHECKING:
@@ -88,6 +90,87 @@ def searched(console: Console, result: "SearchResult") -> None:
     if result.best:
         console.print(f"best     {result.best.name}, settings in {escape(str(result.settings))}")
         console.print(f"next     [bold]pocketbert run --config {escape(str(result.settings))}[/]")
+
+
+def measured(
+    console: Console,
+    records: Sequence[LatencyRecord],
+    skipped: Mapping[str, NotRun],
+    folder: Path,
+) -> None:
+    """Latency, or instructions, of every artefact; and where the records are."""
+    timed = [record for record in records if record.wall]
+    counted = [record for record in records if not record.wall]
+    if timed:
+        _timed(console, timed)
+    if counted:
+        _counted(console, counted)
+    for name, reason in skipped.items():
+        console.print(f"[yellow]not run:[/] {escape(name)}: {escape(reason.reason)}")
+    if records:
+        console.print(f"records  {escape(str(folder))}")
+
+
+def changes(console: Console, found: Sequence[Change]) -> None:
+    """Instructions beside those of a baseline."""
+    table = _table("", ("artefact", "processor"), ("tokens", "baseline", "now", "change"), ())
+    for one in found:
+        cells = (str(one.tokens), f"{one.before:,}", f"{one.after:,}", f"{one.share:+.2%}")
+        table.add_row(one.artifact, one.device, *cells)
+    console.print(table)
+
+
+def _timed(console: Console, records: Sequence[LatencyRecord]) -> None:
+    table = _table(
+        f"{KINDS[records[0].kind]}: {records[0].device}",
+        ("artefact", "clock"),
+        ("infer p50", "p90", "p99", "tokenise", "answer p50", "cold load", "memory", "queries"),
+        ("runtime",),
+    )
+    for record in records:
+        for clock, steps in (("wall", record.wall), ("CPU", record.cpu)):
+            if steps is None:
+                continue
+            first = clock == "wall"
+            load = f"{record.load_ms:.0f} ms" if first and record.load_ms is not None else ""
+            infer = steps.inference
+            times = (infer.p50, infer.p90, infer.p99, steps.tokenize.p50, steps.answer.p50)
+            cells = [f"{value:.2f} ms" for value in times]
+            memory = _memory(record) if first else ""
+            name, runtime = (record.artifact, record.runtime) if first else ("", "")
+            table.add_row(name, clock, *cells, load, memory, str(steps.answer.n), runtime)
+    console.print(table)
+    for record in records:
+        for remark in record.remarks:
+            console.print(f"[yellow]{escape(record.artifact)}:[/] {escape(remark)}")
+        if record.busy:
+            console.print(f"[yellow]{escape(record.artifact)}:[/] busy machine; do not compare")
+
+
+def _memory(record: LatencyRecord) -> str:
+    if record.memory_loaded_bytes is None or record.memory_before_bytes is None:
+        return ""
+    return f"+{(record.memory_loaded_bytes - record.memory_before_bytes) / 1e6:.1f} MB"
+
+
+def _counted(console: Console, records: Sequence[LatencyRecord]) -> None:
+    table = _table(
+        f"{KINDS[records[0].kind]}",
+        ("artefact", "processor"),
+        ("tokens", "instructions", "SIMD", "floor", "of the floor"),
+        (),
+    )
+    for record in records:
+        for cost in record.by_length:
+            if made := cost.instructions:
+                cells = (str(cost.tokens), f"{made.total:,}", f"{made.simd:,}", f"{made.floor:,}")
+                ratio = f"{made.total / made.floor:.2f} x"
+                table.add_row(record.artifact, record.device, *cells, ratio)
+    console.print(table)
+    console.print("[dim]floor: one SDOT instruction for every 16 multiply-adds[/]")
+    for record in records:
+        for remark in record.remarks:
+            console.print(f"[dim]{escape(f'{record.artifact}, {record.device}: {remark}')}[/]")
 
 
 def verified(
@@ -202,7 +285,7 @@ def _verdict_row(
     if isinstance(verdict, NotRun):
         return ("", name, *["not run"] * 5, "")
     accuracy, found = _figures(verdict.evaluation)
-    time = "not run" if isinstance(latency, NotRun) else f"{latency.inference.p50:.2f} ms"
+    time = "not run" if isinstance(latency, NotRun) else _host_p50(latency)
     mark = BAD if verdict.failures else GOOD
     agreed = f"{verdict.agreement:.1%}"
     return (
@@ -215,6 +298,11 @@ def _verdict_row(
         time,
         verdict.engine,
     )
+
+
+def _host_p50(latency: LatencyRecord) -> str:
+    """Of one inference, in CPU time."""
+    return f"{latency.cpu.inference.p50:.2f} ms" if latency.cpu else "not run"
 
 
 def _audit_row(audit: Audit, evaluation: Evaluation) -> tuple[list[str], set[str]]:

@@ -5,7 +5,6 @@ computes is in the room it calls.
 """
 
 import json
-import sys
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,9 +13,9 @@ from typing import Any
 from pydantic import TypeAdapter
 from safetensors.numpy import load_file, save_file
 
-from pipeline.bench.host import measure
-from pipeline.bench.record import LatencyRecord
-from pipeline.bundle import golden_texts
+from pipeline.bench.host import QUICK, measure
+from pipeline.bench.record import LatencyRecord, read_record, write_record
+from pipeline.bundle import golden_texts, open_bundle
 from pipeline.choose import choose
 from pipeline.contents import examine
 from pipeline.errors import NotRun, TargetUnavailable
@@ -29,9 +28,6 @@ from pipeline.targets import get_target
 from pipeline.targets.base import Artifact
 from pipeline.teacher import Teacher, load_teacher
 from pipeline.verify import PartLogits, Verdict, judge, over_parts, run_texts
-
-APPLE = ("coreml", "executorch-coreml")
-NO_CORE_ML_TIME = "Core ML runs on Apple's systems only; an evaluator's time says nothing"
 
 
 @dataclass(frozen=True)
@@ -157,18 +153,16 @@ def verify(job: Job, artifact: Artifact, student: Path, reference: Reference) ->
     return Lowered(artifact, verdict, load_file(folder / "golden.safetensors")["golden"])
 
 
-def bench(job: Job, artifact: Artifact, student: Path) -> LatencyRecord | NotRun:
-    """What the artefact costs on this host, where its real runtime is at hand."""
-    name = artifact.target
-    if name in APPLE and sys.platform != "darwin":
-        return NotRun(NO_CORE_ML_TIME)
+def bench(job: Job, name: str, bundle: Path | NotRun) -> LatencyRecord | NotRun:
+    """What the sealed artefact costs on this host, where its real runtime is at hand."""
+    if isinstance(bundle, NotRun):
+        return bundle
 
     def make(folder: Path) -> None:
-        target, vocabulary = get_target(name), load_student(student).vocabulary
-        for _ in job.track((name,), f"Time {name}"):
-            record = measure(lambda: target.load(artifact), vocabulary, job.corpus.test.texts)
-        write_json(folder / "latency.json", asdict(record))
+        write_record(measure(open_bundle(bundle), name, QUICK, job.track), folder)
 
-    inputs = {"corpus": job.corpus.digest, "artifact": artifact.path.parent}
-    folder = job.cache.folder(f"benched/{name}", inputs, make)
-    return TypeAdapter(LatencyRecord).validate_json((folder / "latency.json").read_bytes())
+    try:
+        folder = job.cache.folder(f"benched/{name}", {"bundle": bundle}, make)
+    except TargetUnavailable as error:
+        return NotRun(str(error))
+    return read_record(next(folder.glob(f"host-*-{name}.json")))

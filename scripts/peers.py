@@ -4,7 +4,6 @@ Models take turns in blocks of calls, so that a busy neighbour slows all of them
 is CPU time of the whole process: work that a runtime hands to another thread counts, too.
 """
 
-import json
 import logging
 import platform
 import statistics
@@ -40,17 +39,18 @@ from pipeline.data import Part, load_corpus  # noqa: E402
 from pipeline.evaluate import accuracy, agreement  # noqa: E402
 from pipeline.files import tree_bytes  # noqa: E402
 from pipeline.plots import BLUE, GREY, new_figure  # noqa: E402
+from pipeline.result import read_result  # noqa: E402
 from pipeline.student import Student, load_student  # noqa: E402
 from pipeline.targets import get_target  # noqa: E402
 from pipeline.targets.etdump import OperatorTimes, time_operators  # noqa: E402
+from pipeline.targets.executorch import INT8_PRODUCT  # noqa: E402
 from pipeline.vocabulary import Ids  # noqa: E402
 
 LENGTHS = (8, 16, 32)
 WARM_UP, BLOCK, BLOCKS = 3, 20, 30  # calls not counted and counted, each turn; turns
 OURS = ("executorch", "tflite")
 DOCS = Path(__file__).parent.parent / "docs"
-# Operators in ETDump, and how their names begin.
-INT8_GEMM = "Fully Connected (NC, QD8, F32, QC8W) GEMM"
+# How ETDump's names of operators begin.
 ATTENTION = ("Batch Matrix Multiply", "Softmax", "Transpose", "Static Reshape")
 EAGER, ORT_INT8, BERT = "PyTorch eager", "ONNX Runtime int8", "BERT-base, eager"
 
@@ -143,8 +143,9 @@ def time_all(peers: Sequence[Peer], vocabulary: int) -> dict[str, dict[int, floa
         turns: dict[str, list[float]] = {peer.name: [] for peer in peers}
         for _ in track(range(BLOCKS), f"{length} tokens", transient=True):
             for peer in peers:
-                calls = BLOCK if peer.answers else 1  # BERT-base takes as long as a block of others
-                for _ in range(WARM_UP if peer.answers else 0):  # the others left cold caches
+                # A call of BERT-base takes as long as a block of the others.
+                calls, warm_up = (BLOCK, WARM_UP) if peer.answers else (1, 1)
+                for _ in range(warm_up):  # the others left cold caches
                     peer.execute(ids, mask)
                 begun = time.process_time_ns()
                 for _ in range(calls):
@@ -266,8 +267,7 @@ def _openvino(name: str, file: Path) -> Peer:
 
 
 def _name(build: Path) -> str:
-    preset: str = json.loads((build / "result.json").read_text(encoding="utf-8"))["preset"]
-    return preset
+    return f"{read_result(build).preset} ({build.name})"
 
 
 def write_page(measured: dict[str, Measured], texts: str) -> None:
@@ -277,7 +277,8 @@ def write_page(measured: dict[str, Measured], texts: str) -> None:
         "",
         "Written by `scripts/compare_peers`; do not edit. The same student, the same texts, one "
         "thread, all in one process on one machine, taking turns in blocks of "
-        f"{BLOCK} calls: CPU time of a call, median of {BLOCKS} turns. Read the ratios: the "
+        f"{BLOCK} calls, BERT-base and DistilBERT of one: CPU time of a call, median of {BLOCKS} "
+        "turns. Read the ratios: the "
         "microseconds belong to a busy "
         f"{platform.system()} {platform.machine()} host and say nothing of a phone. BERT-base and "
         "DistilBERT have random weights: size and speed only.",
@@ -322,7 +323,7 @@ def _line(row: Row, eager: float, ort: float) -> str:
 
 def _against_bert(rows: Sequence[Row], bert: Row) -> list[str]:
     return [
-        f"Against BERT-base in eager PyTorch, `{row.name}` takes "
+        f"- Against BERT-base in eager PyTorch, `{row.name}` takes "
         f"{bert.cpu_us[32] / row.cpu_us[32]:.0f} times less CPU time at 32 tokens "
         f"({bert.cpu_us[8] / row.cpu_us[8]:.0f} times at 8) and "
         f"{bert.size_bytes / row.size_bytes:.0f} times fewer bytes."
@@ -335,12 +336,14 @@ def _profile(times: OperatorTimes) -> list[str]:
     """Where the time goes, as a table."""
     inside = times.delegated_us
     parts = {
-        "int8 matrix products": inside.pop(INT8_GEMM),
+        "int8 matrix products": inside.pop(INT8_PRODUCT, 0.0),
         "attention: float matrix products, softmax, transposes": sum(
             inside.pop(name) for name in list(inside) if name.startswith(ATTENTION)
         ),
         "LayerNorm, GELU, bias and mask": sum(inside.values()),
-        "outside XNNPACK: the embedding's rows": times.kernels_us.get("embedding_byte.out", 0.0),
+        "outside XNNPACK: the embedding's rows": sum(
+            spent for name, spent in times.kernels_us.items() if name.startswith("embedding")
+        ),
     }
     parts["outside XNNPACK: the rest"] = times.outside_us - parts[list(parts)[-1]]
     rest = "XNNPACK's set-up of each graph, int8 of activations, rounding of the above"

@@ -10,12 +10,13 @@ from conftest import pocketbert
 from pipeline.choose import candidates, choose
 from pipeline.config import Gates
 from pipeline.progress import silent
+from pipeline.recipes import RECIPES
 from pipeline.student import load_student
 from pipeline.targets import get_target
 
 
 def test_candidates_grow_from_the_smallest_and_end_in_float():
-    found = list(candidates(("int8", "int4-embedding", "float"), 2, ("pooler",)))
+    found = list(candidates(("int8", "int4-embedding", "float"), 2, 128, ("pooler",)))
     assert [recipe.name for recipe in found] == ["int4-embedding", *["int8"] * 4, "float"]
     assert [recipe.keep_float for recipe in found[1:5]] == [
         ("pooler",),
@@ -23,6 +24,7 @@ def test_candidates_grow_from_the_smallest_and_end_in_float():
         ("pooler", "classifier", "layers.1"),
         ("pooler", "classifier", "layers.1", "layers.0"),
     ]
+    assert next(candidates(("int8", "int4-embedding"), 2, 48, ())).name == "int8"
 
 
 class Lossy:
@@ -31,6 +33,7 @@ class Lossy:
     def __init__(self):
         self.real = get_target("tflite")
         self.name, self.recipes = "lossy", self.real.recipes
+        self.read = self.real.read
 
     def lower(self, student, out, recipe):
         return self.real.lower(student, out, recipe)
@@ -59,6 +62,19 @@ def test_recipe_that_ruins_accuracy_is_refused_and_the_next_one_taken(chosen):
     assert artifact.recipe.name == "int8" and artifact.path.exists()
     first, second = artifact.reason.split("; ")
     assert first.startswith("int4-embedding") and first.endswith("refused")
+    assert second.startswith("int8") and second.endswith("taken")
+
+
+def test_recipe_that_is_stored_otherwise_is_refused(chosen):
+    # Planted: int4 is asked for, and int8 comes out.
+    target = Lossy()
+    lower = target.real.lower
+    target.lower = lambda student, out, recipe: lower(
+        student, out, RECIPES["int8"] if recipe.name == "int4-embedding" else recipe
+    )
+    artifact = chosen(target, Gates())
+    first, second = artifact.reason.split("; ")
+    assert "refused (lossy: embedding.weight is stored as int8" in first
     assert second.startswith("int8") and second.endswith("taken")
 
 

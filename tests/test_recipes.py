@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from transformers import BertConfig, BertForSequenceClassification
 
+from pipeline.config import load_config
 from pipeline.errors import PipelineError
 from pipeline.graph import LeanBert
-from pipeline.recipes import RECIPES
+from pipeline.recipes import RECIPES, check_parts
 
 
 def test_exception_holds_for_all_below_it_and_nothing_beside():
@@ -28,7 +30,23 @@ def test_plan_names_every_matrix_of_the_graph(toy_student):
     assert set(plan.values()) == {"int8"}
 
 
-def test_part_that_the_student_lacks_is_refused_with_those_it_has(toy_student):
-    recipe = replace(RECIPES["int8"], keep_float=("layers.7",))
-    with pytest.raises(PipelineError, match=r"--float layers.7: .*layers.0 to layers.1"):
-        LeanBert(toy_student.model, 32).storage_plan(recipe)
+@pytest.mark.parametrize("part", ["layers.2", "layers.0.attention.norm", "embeddings"])
+def test_part_that_the_student_lacks_is_refused_before_anything_is_trained(part):
+    with pytest.raises(PipelineError, match=f"--float {part}: .*layers.0 to layers.1"):
+        load_config(None, {"keep_float": (part,)})
+
+
+def test_every_part_that_is_offered_is_in_the_graph(toy_student):
+    paths = {name for name, _ in LeanBert(toy_student.model, 32).named_modules()}
+    for part in ("embedding", "layers.1.feed_forward.expand", "layers.0.attention.query", "pooler"):
+        check_parts((part,), 2)
+        assert part in paths
+
+
+def test_int4_of_a_width_that_does_not_divide_says_so(toy_vocabulary):
+    config = BertConfig(
+        vocab_size=len(toy_vocabulary), hidden_size=48, num_hidden_layers=1, num_attention_heads=2
+    )
+    graph = LeanBert(BertForSequenceClassification(config), 32)
+    with pytest.raises(PipelineError, match="has 48 columns, and int4 needs a multiple of 32"):
+        graph.storage_plan(RECIPES["int4-embedding"])

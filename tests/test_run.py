@@ -5,23 +5,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from conftest import pocketbert
-from pydantic import TypeAdapter
 
 from pipeline.files import tree_digest
-from pipeline.report import RunResult
-
-
-def result_of(out: Path) -> RunResult:
-    """The result a run left on disk."""
-    return TypeAdapter(RunResult).validate_json((out / "result.json").read_bytes())
+from pipeline.result import read_result
 
 
 def test_main_run_reaches_what_it_promises(main_run):
-    result = result_of(main_run[0])
+    result = read_result(main_run[0])
     kept = result.student.evaluation.accuracy / result.teacher.evaluation.accuracy
     assert kept >= 0.98
     for verdict in result.verdicts.values():
@@ -128,7 +121,7 @@ def test_two_processes_reach_the_accuracy_of_one(toy_run, toy_config, tmp_path):
     assert done.stdout.count("bundle   ") == 1
     assert done.stderr.count("Student learns") == 1
     assert "FutureWarning" not in done.stderr
-    one, two = result_of(toy_run), result_of(out)
+    one, two = read_result(toy_run), read_result(out)
     assert two.student.evaluation.accuracy == pytest.approx(
         one.student.evaluation.accuracy, abs=0.03
     )

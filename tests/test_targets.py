@@ -109,7 +109,7 @@ def contents_of(name, student, folder, recipe):
     artifact = target.lower(student, folder, recipe)
     graph = LeanBert(student.model, student.vocabulary.max_length)
     read = target.read(artifact)
-    return examine(name, read, tree_bytes(artifact.path), graph, recipe, Gates())
+    return examine(name, read, tree_bytes(artifact.path), graph, artifact.recipe, Gates())
 
 
 # What the default recipe stores, every run examines.
@@ -136,6 +136,27 @@ def test_every_weight_is_found_in_the_file_as_its_recipe_asks(
     assert found.failures == ()
     assert sum(found.bytes_by_part.values()) == found.size_bytes
     assert min(found.bytes_by_part.values()) >= 0
+
+
+def test_activations_of_the_other_recipe_are_caught(bundle, student, toy_student, tmp_path):
+    # Planted: the weights are the same in both; only what they are multiplied with differs.
+    def failure_of(artifact, student, recipe):
+        graph = LeanBert(student.model, student.vocabulary.max_length)
+        read, size = get_target("tflite").read(artifact), tree_bytes(artifact.path)
+        (failure,) = examine("tflite", read, size, graph, RECIPES[recipe], Gates()).failures
+        return failure
+
+    dynamic = failure_of(artifact_of(bundle, "tflite"), student, "int8-compat")
+    assert "14 matrix products take int8 activations" in dynamic and "asks for 0" in dynamic
+    compat = get_target("tflite").lower(toy_student, tmp_path, RECIPES["int8-compat"])
+    weights_only = failure_of(compat, toy_student, "int8")
+    assert "0 matrix products take int8 activations" in weights_only
+    assert "asks for 14" in weights_only
+
+
+def test_the_three_formats_together_are_small(bundle):
+    three = ("executorch", "tflite", "coreml")
+    assert sum(tree_bytes(artifact_of(bundle, name).path) for name in three) < 5_000_000
 
 
 def test_recipe_that_a_target_lacks_is_named_with_those_it_has(toy_student, tmp_path):
@@ -312,6 +333,13 @@ def test_weights_are_int8_per_channel_and_inside_the_flatbuffer(bundle, student,
     assert table.type == schema.TensorType.INT8
     assert len(table.quantization.scale) == rows
     assert len(model.buffers[table.buffer].data) == rows * student.model.config.hidden_size
+
+
+def test_every_signature_has_the_operators_of_the_first(bundle):
+    # Of LiteRT's plan, only the first signature's can be read.
+    _, model = flatbuffer_of(bundle, "tflite")
+    first, *others = ([op.opcodeIndex for op in g.operators] for g in model.subgraphs)
+    assert len(others) == 3 and all(operators == first for operators in others)
 
 
 def test_dynamic_int8_carries_versions_that_old_runtimes_refuse(bundle):

@@ -105,13 +105,7 @@ def test_float_embedding_that_was_to_be_int8_fails(judged, student):
     assert "embedding.weight is stored as float32, and the recipe int8 asks for one int8" in failure
 
 
-def test_weights_of_another_student_fail(judged, student):
-    def swap(model):
-        attention = model.bert.encoder.layer[0].attention.self
-        attention.query.weight, attention.key.weight = attention.key.weight, attention.query.weight
-
-    assert judged(changed(student, swap)).failures == ()  # found, wherever they stand
-
+def test_weight_that_is_not_the_students_fails(judged, student):
     def spoil(model):
         model.classifier.weight.neg_()
 

@@ -46,6 +46,7 @@ class Runner(Protocol):
     """A loaded artefact."""
 
     engine: str  # what computes the logits; printed wherever its figures are
+    real: bool  # False where an evaluator stands in for the runtime: its time says nothing
 
     def logits(self, input_ids: Ids, attention_mask: Ids) -> Logits:
         """Logits (batch, labels) for ids and mask, both (batch, sequence), padded on the right."""
@@ -69,6 +70,13 @@ class Target(Protocol):
     def read(self, artifact: Artifact) -> Contents:
         """What the file on disk holds, and what of it the fast kernels run."""
 
+    def prepare(self) -> None:
+        """Load the runtime's libraries; `load` does so, too.
+
+        Raises:
+            TargetUnavailable: this host lacks the runtime.
+        """
+
     def load(self, artifact: Artifact) -> Runner:
         """Load an artefact whose digest has been checked.
 
@@ -87,14 +95,24 @@ def check_recipe(target: str, supported: tuple[str, ...], recipe: Recipe) -> Non
         )
 
 
+def describe(words: str, recipe: Recipe) -> str:
+    """What a target makes of a recipe, in `words`, with the parts that stay in float."""
+    return f"{words}; {', '.join(recipe.keep_float)} in float" if recipe.keep_float else words
+
+
 class RowRunner:
     """A `Runner` over a runtime that takes one text at a time."""
 
     def __init__(
-        self, artifact: Artifact, engine: str, execute: Callable[[Ids, Ids], Logits]
+        self,
+        artifact: Artifact,
+        engine: str,
+        execute: Callable[[Ids, Ids], Logits],
+        *,
+        real: bool = True,
     ) -> None:
         """`execute` maps ids and mask, both (1, length), to logits (1, labels)."""
-        self.engine = engine
+        self.engine, self.real = engine, real
         self._artifact = artifact
         self.execute = execute
 

@@ -19,7 +19,7 @@ from pipeline.inference import Logits
 from pipeline.recipes import Recipe
 from pipeline.student import Student
 from pipeline.targets import mlpackage
-from pipeline.targets.base import Artifact, RowRunner, check_recipe
+from pipeline.targets.base import Artifact, RowRunner, check_recipe, describe
 from pipeline.vocabulary import Ids
 
 
@@ -49,9 +49,13 @@ class CoreML:
             dynamic=False,
             vocabulary=len(student.vocabulary),
             recipe=recipe,
-            quantization=mlpackage.DESCRIPTIONS[recipe.linear],
+            quantization=describe(mlpackage.DESCRIPTIONS[recipe.linear], recipe),
             min_runtime=mlpackage.MIN_RUNTIME,
         )
+
+    def prepare(self) -> None:
+        """Load coremltools, which reaches Core ML on macOS."""
+        mlpackage.import_coremltools()
 
     def load(self, artifact: Artifact) -> RowRunner:
         """Load into Core ML on macOS, and into an evaluator of the saved package elsewhere."""
@@ -64,11 +68,13 @@ class CoreML:
             feed = dict(zip(artifact.inputs, (input_ids, attention_mask), strict=True))
             return np.asarray(predict(feed)["logits"], np.float32)
 
-        return RowRunner(artifact, engine, execute)
+        return RowRunner(artifact, engine, execute, real=sys.platform == "darwin")
 
     def read(self, artifact: Artifact) -> Contents:
         """Blobs of the weight file. What runs where, Core ML decides on the device."""
-        return Contents(blobs=mlpackage.open_package(artifact.path).blobs(), delegated=0)
+        return Contents(
+            blobs=mlpackage.open_package(artifact.path).blobs(), delegated=None, int8_products=None
+        )
 
 
 def _apple(artifact: Artifact) -> tuple[Any, str]:

@@ -6,7 +6,7 @@ shares, not milliseconds. Latency is measured by `bench`. Calls after the ExecuT
 """
 
 import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +26,7 @@ class OperatorTimes:
     outside_us: float  # not in the delegates: kernels, and the executor between them
     kernels_us: dict[str, float]  # outside, by operator
     delegated_us: dict[str, float]  # inside, by operator; XNNPACK counts whole ones
+    calls: Counter[str]  # of each operator inside
 
 
 def time_operators(path: Path, tokens: int) -> OperatorTimes:
@@ -44,12 +45,15 @@ def time_operators(path: Path, tokens: int) -> OperatorTimes:
     delegates = sum(_median(event) for event in events if event.name == DELEGATE)
     kernels: dict[str, float] = defaultdict(float)
     delegated: dict[str, float] = defaultdict(float)
+    calls = Counter[str]()
     for event in events:
         if event.is_delegated_op:
-            delegated[event.name.split(" #")[0]] += _median(event)
+            name = event.name.split(" #")[0]
+            delegated[name] += _median(event)
+            calls[name] += 1
         elif event.name.startswith(KERNEL):
             kernels[event.name.removeprefix(KERNEL)] += _median(event)
-    return OperatorTimes(total, total - delegates, dict(kernels), dict(delegated))
+    return OperatorTimes(total, total - delegates, dict(kernels), dict(delegated), calls)
 
 
 def _events(dump: str) -> list[Any]:
@@ -57,7 +61,8 @@ def _events(dump: str) -> list[Any]:
     from executorch.devtools import Inspector
     from executorch.devtools.inspector import TimeScale
 
-    with warnings.catch_warnings(action="ignore"):  # tensors are not dumped, and not needed
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tensors are not dumped, and not needed
         blocks = Inspector(etdump_path=dump, target_time_scale=TimeScale.US).event_blocks
     (block,) = (block for block in blocks if block.name == "Execute")
     return [event for event in block.events if event.perf_data is not None]

@@ -14,10 +14,10 @@ from torch import nn
 from pipeline.contents import Contents
 from pipeline.errors import TargetUnavailable
 from pipeline.graph import LeanBert, with_matrix_norms
-from pipeline.recipes import EMBEDDING, Recipe
+from pipeline.recipes import EMBEDDING, INT4_GROUP, Recipe
 from pipeline.student import Student
 from pipeline.targets import pte
-from pipeline.targets.base import Artifact, RowRunner, check_recipe
+from pipeline.targets.base import Artifact, RowRunner, check_recipe, describe
 from pipeline.targets.etdump import time_operators
 
 DESCRIPTIONS = {
@@ -25,8 +25,8 @@ DESCRIPTIONS = {
     "int4-embedding": "int8 weights per channel, int8 dynamic activations, int4 embedding",
     "float": "float32 weights and activations",
 }
-GROUP = 32  # weights of a row that share a scale in int4
 INT4: torch.dtype = vars(torch)["int4"]  # which torch's types leave out
+INT8_PRODUCT = "Fully Connected (NC, QD8, F32, QC8W) GEMM"  # as XNNPACK calls it
 SHORTEST = 2  # [CLS] and [SEP]; torch.export specialises a dimension of 1
 
 
@@ -61,9 +61,13 @@ class ExecuTorch:
             dynamic=True,
             vocabulary=len(student.vocabulary),
             recipe=recipe,
-            quantization=DESCRIPTIONS[recipe.name],
+            quantization=describe(DESCRIPTIONS[recipe.name], recipe),
             min_runtime=f"executorch {version('executorch')}",
         )
+
+    def prepare(self) -> None:
+        """Load the ExecuTorch runtime."""
+        pte.prepare_runtime()
 
     def load(self, artifact: Artifact) -> RowRunner:
         """Load into the ExecuTorch runtime of this process."""
@@ -77,6 +81,7 @@ class ExecuTorch:
         return Contents(
             blobs=program.constants,
             delegated=sum(map(_nodes, program.delegates)),
+            int8_products=times.calls[INT8_PRODUCT],
             outside=program.kernels,
             outside_time=times.outside_us / times.total_us,
         )
@@ -106,7 +111,7 @@ def _quantize(graph: LeanBert, recipe: Recipe) -> LeanBert:
     # The default recipes skip the embedding, which is most of a small student.
     tables = {
         "int8": IntxWeightOnlyConfig(weight_dtype=torch.int8, granularity=PerAxis(0)),
-        "int4": IntxWeightOnlyConfig(weight_dtype=INT4, granularity=PerGroup(GROUP)),
+        "int4": IntxWeightOnlyConfig(weight_dtype=INT4, granularity=PerGroup(INT4_GROUP)),
     }
     if plan[EMBEDDING] != "float":
         quantize_(

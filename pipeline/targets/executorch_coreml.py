@@ -24,7 +24,7 @@ from pipeline.inference import Logits
 from pipeline.recipes import Recipe
 from pipeline.student import Student
 from pipeline.targets import mlpackage, pte
-from pipeline.targets.base import Artifact, RowRunner, check_recipe
+from pipeline.targets.base import Artifact, RowRunner, check_recipe, describe
 from pipeline.targets.mil import Package
 from pipeline.vocabulary import Ids
 
@@ -53,9 +53,16 @@ class ExecuTorchCoreML:
             dynamic=False,
             vocabulary=len(student.vocabulary),
             recipe=recipe,
-            quantization=mlpackage.DESCRIPTIONS[recipe.linear],
+            quantization=describe(mlpackage.DESCRIPTIONS[recipe.linear], recipe),
             min_runtime=mlpackage.MIN_RUNTIME,
         )
+
+    def prepare(self) -> None:
+        """Load ExecuTorch, and off a Mac coremltools, which the evaluator reads with."""
+        if sys.platform == "darwin":
+            pte.prepare_runtime()
+        else:
+            mlpackage.import_coremltools()
 
     def load(self, artifact: Artifact) -> RowRunner:
         """Load into ExecuTorch on macOS; elsewhere evaluate the package that the file embeds."""
@@ -68,16 +75,22 @@ class ExecuTorchCoreML:
             feed = dict(zip(artifact.inputs, (input_ids, attention_mask), strict=True))
             return np.asarray(package(feed)[output], np.float32)
 
-        return RowRunner(artifact, mlpackage.EVALUATOR, execute)
+        return RowRunner(artifact, mlpackage.EVALUATOR, execute, real=False)
 
     def read(self, artifact: Artifact) -> Contents:
         """Blobs of the embedded weight file; operators inside and outside of it."""
         package, outside = _embedded(artifact.path)
-        return Contents(blobs=package.blobs(), delegated=package.operations, outside=outside)
+        return Contents(
+            blobs=package.blobs(),
+            delegated=package.operations,
+            int8_products=None,
+            outside=outside,
+        )
 
 
 def _embedded(path: Path) -> tuple[Package, dict[str, int]]:
     """The package in the `.pte` at `path`, and the operators outside it."""
+    _import_toolchain()
     try:
         program = pte.read(path)
         (delegate,) = program.delegates
@@ -87,17 +100,26 @@ def _embedded(path: Path) -> tuple[Package, dict[str, int]]:
         return mlpackage.open_package(_unpack(delegate, scratch)), program.kernels
 
 
-def _lower(graph: LeanBert, length: int, recipe: Recipe) -> bytes:
+def _import_toolchain() -> Any:
+    """coremltools, and ExecuTorch's Core ML backend imported beside it."""
     coremltools = mlpackage.import_coremltools()
     try:
-        from executorch.backends.apple.coreml.compiler import CoreMLBackend
-        from executorch.backends.apple.coreml.partition import CoreMLPartitioner
-        from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
+        import executorch.backends.apple.coreml.executorchcoreml
+        import executorch.exir  # noqa: F401  all this is used further down
     except ImportError as error:
         raise TargetUnavailable(
             f"executorch-coreml: the toolchain cannot be imported here ({error}). Install "
             "executorch and coremltools as pinned, or choose other --targets."
         ) from error
+    return coremltools
+
+
+def _lower(graph: LeanBert, length: int, recipe: Recipe) -> bytes:
+    coremltools = _import_toolchain()
+    from executorch.backends.apple.coreml.compiler import CoreMLBackend
+    from executorch.backends.apple.coreml.partition import CoreMLPartitioner
+    from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
+
     ids = torch.ones(1, length, dtype=torch.int32)
     exported = torch.export.export(graph, (ids, ids.clone()), strict=True)
     specs = CoreMLBackend.generate_compile_specs(
@@ -105,7 +127,8 @@ def _lower(graph: LeanBert, length: int, recipe: Recipe) -> bytes:
         compute_precision=coremltools.precision.FLOAT16,
     )
     # coremltools casts float32's range to fp16 on purpose.
-    with warnings.catch_warnings(action="ignore"), np.errstate(over="ignore"):
+    with warnings.catch_warnings(), np.errstate(over="ignore"):
+        warnings.simplefilter("ignore")
         edge = to_edge_transform_and_lower(
             exported,
             partitioner=[CoreMLPartitioner(compile_specs=specs, lower_full_graph=True)],

@@ -97,17 +97,26 @@ def _no_bar(bar: type) -> Callable[..., Any]:
     return lambda total_steps=0, *_, **__: bar(total_steps, enable=False)
 
 
+def import_interpreter() -> Any:
+    """LiteRT's `Interpreter` class.
+
+    Raises:
+        TargetUnavailable: it is not installed.
+    """
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise TargetUnavailable(f"tflite: no LiteRT here ({error}).") from error
+    return Interpreter
+
+
 def load(artifact: Artifact) -> RowRunner:
     """Load into LiteRT's `Interpreter`; `CompiledModel` crashes the process on a damaged file.
 
     Every length runs on one thread: XNNPACK's pool spins, and stalls on a busy machine.
     """
     try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError as error:
-        raise TargetUnavailable(f"{artifact.target}: no LiteRT here ({error}).") from error
-    try:
-        interpreter = Interpreter(model_path=str(artifact.path), num_threads=1)
+        interpreter = import_interpreter()(model_path=str(artifact.path), num_threads=1)
         with without_line(DELEGATE_NOTICE):
             interpreter.allocate_tensors()
         runners = {}
@@ -130,19 +139,33 @@ def load(artifact: Artifact) -> RowRunner:
 def read(artifact: Artifact) -> Contents:
     """Buffers of the flatbuffer, and the plan of LiteRT's interpreter for the first signature."""
     from ai_edge_litert import schema_py_generated as schema
-    from ai_edge_litert.interpreter import Interpreter
 
     model = artifact.path.read_bytes()
-    buffers = schema.ModelT.InitFromPackedBuf(model, 0).buffers
-    interpreter = Interpreter(model_path=str(artifact.path), num_threads=1)
+    parsed = schema.ModelT.InitFromPackedBuf(model, 0)
+    interpreter = import_interpreter()(model_path=str(artifact.path), num_threads=1)
     with without_line(DELEGATE_NOTICE):
         interpreter.allocate_tensors()
     inside, outside = _plan(interpreter._get_ops_details())
     return Contents(
-        blobs=tuple(bytes(np.asarray(b.data)) for b in buffers if b.data is not None),
+        blobs=tuple(bytes(np.asarray(b.data)) for b in parsed.buffers if b.data is not None),
         delegated=inside,
+        int8_products=_int8_products(schema, parsed),
         outside=outside,
         vocabulary_bytes=_packed_bytes(artifact),
+    )
+
+
+def _int8_products(schema: Any, model: Any) -> int:
+    """Linears of the first signature whose int8 weights meet float input: that is quantized, then.
+
+    In a weight-only file the weights are dequantized instead, by an operator of their own.
+    """
+    graph = model.subgraphs[0]
+    linear = schema.BuiltinOperator.FULLY_CONNECTED
+    return sum(
+        model.operatorCodes[op.opcodeIndex].builtinCode == linear
+        and graph.tensors[op.inputs[1]].type == schema.TensorType.INT8
+        for op in graph.operators
     )
 
 

@@ -78,7 +78,8 @@ def prepare_runtime() -> None:
     method is loaded; later it kills the process.
     """
     try:
-        import executorch.kernels.quantized  # noqa: F401  registers its kernels
+        import executorch.kernels.quantized  # registers its kernels
+        import executorch.runtime  # noqa: F401  for `load`
         from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
     except ImportError as error:
         raise TargetUnavailable(f"executorch: no runtime here ({error}).") from error

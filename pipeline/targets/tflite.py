@@ -14,7 +14,7 @@ from pipeline.graph import LeanBert
 from pipeline.recipes import Recipe
 from pipeline.student import Student
 from pipeline.targets import litert
-from pipeline.targets.base import Artifact, RowRunner, check_recipe
+from pipeline.targets.base import Artifact, RowRunner, check_recipe, describe
 
 INPUTS = ("input_ids", "attention_mask")
 DESCRIPTIONS = {
@@ -57,9 +57,13 @@ class TFLite:
             dynamic=False,
             vocabulary=len(student.vocabulary),
             recipe=recipe,
-            quantization=DESCRIPTIONS[recipe.name],
+            quantization=describe(DESCRIPTIONS[recipe.name], recipe),
             min_runtime=f"litert {version('ai-edge-litert')}",
         )
+
+    def prepare(self) -> None:
+        """Load LiteRT."""
+        litert.import_interpreter()
 
     def load(self, artifact: Artifact) -> RowRunner:
         """Load into LiteRT's interpreter."""

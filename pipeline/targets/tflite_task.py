@@ -8,6 +8,7 @@ and lowercases ASCII only, so such texts may be answered differently there.
 import ctypes
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,7 +21,7 @@ from pipeline.graph import LeanBert
 from pipeline.recipes import Recipe
 from pipeline.student import Student
 from pipeline.targets import litert
-from pipeline.targets.base import Artifact, RowRunner, check_recipe
+from pipeline.targets.base import Artifact, RowRunner, check_recipe, describe
 
 INPUTS = ("ids", "mask", "segment_ids")  # as Task Library and Model Maker call them
 DESCRIPTIONS = {
@@ -57,10 +58,14 @@ class TFLiteTask:
             lengths=(length,),
             dynamic=False,
             vocabulary=len(student.vocabulary),
-            recipe=recipe,
-            quantization=DESCRIPTIONS[recipe.linear],
+            recipe=replace(recipe, dynamic=False),  # as the old runtime needs it
+            quantization=describe(DESCRIPTIONS[recipe.linear], recipe),
             min_runtime="tensorflow lite task library 0.4.4",
         )
+
+    def prepare(self) -> None:
+        """Load LiteRT."""
+        litert.import_interpreter()
 
     def load(self, artifact: Artifact) -> RowRunner:
         """Load into LiteRT's interpreter."""

@@ -1,0 +1,103 @@
+"""The commands that measure and show what was measured: parsing and printing only."""
+
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pipeline.config import TARGETS
+from pipeline.console import err, out, print_json, progress
+from pipeline.errors import GateFailed, NotRun, PipelineError, TargetUnavailable
+from pipeline.options import BundleFolder, Json, to_names
+
+Place = Literal["host", "arm64"]
+
+
+def bench(
+    bundle: BundleFolder,
+    place: Annotated[Place, typer.Option("--on", help="What to measure on.")] = "host",
+    runtime: Annotated[
+        str | None, typer.Option(help=f"Artefacts, comma-separated: {','.join(TARGETS)}.")
+    ] = None,
+    queries: Annotated[int, typer.Option(help="Least number of queries.", min=1)] = 1024,
+    seconds: Annotated[float, typer.Option(help="Least time, both clocks together.")] = 10.0,
+    cool_down: Annotated[float, typer.Option(help="Seconds of rest before.")] = 0.0,
+    core: Annotated[
+        str, typer.Option(help="For arm64, comma-separated: cortex-a53, cortex-a76, i8mm.")
+    ] = "cortex-a53,cortex-a76,i8mm",
+    gate: Annotated[
+        Path | None, typer.Option(help="Baseline of instructions to compare with.")
+    ] = None,
+    tolerance: Annotated[str, typer.Option(help="Growth that the gate lets pass.")] = "1%",
+    baseline: Annotated[
+        Path | None, typer.Option(help="Keep the instructions as a baseline, in this file.")
+    ] = None,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="Of the records; default: bench beside the bundle.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure every artefact: latency on this host, or instructions on an ARM64 processor."""
+    allowed, cores = _share(tolerance), to_names(core) or ()
+    from pipeline import show
+    from pipeline.bench import arm64, host
+    from pipeline.bench import gate as gates
+    from pipeline.bench.record import LatencyRecord, write_record
+    from pipeline.bundle import open_bundle
+    from pipeline.result import MEASURED
+
+    opened = open_bundle(bundle)
+    rules = host.Rules(queries=queries, seconds=seconds, cool_down_s=cool_down)
+    records, skipped = list[LatencyRecord](), dict[str, NotRun]()
+    folder = out_folder or bundle.parent / MEASURED
+    with progress() as track:
+        for name in to_names(runtime) or tuple(opened.artifacts):
+            for device in cores if place == "arm64" else ("host",):
+                try:
+                    if place == "arm64":
+                        record = arm64.measure(opened, name, device, track)
+                    else:
+                        record = host.measure(opened, name, rules, track)
+                except TargetUnavailable as error:
+                    skipped[name] = NotRun(str(error))
+                    continue
+                write_record(record, folder)
+                records.append(record)
+    if as_json:
+        print_json([asdict(record) for record in records])
+    else:
+        show.measured(out, records, skipped, folder)
+    if not records:
+        raise PipelineError("Nothing could be measured, for the reasons above.")
+    if baseline:
+        gates.write_baseline(records, baseline)
+        err.print(f"baseline {baseline}")
+    if gate:
+        changes = gates.compare(records, gate)
+        show.changes(err if as_json else out, changes)
+        if failures := gates.slower(changes, allowed):
+            raise GateFailed("; ".join(failures))
+
+
+def report(
+    builds: Annotated[list[Path], typer.Argument(help="Folders that pocketbert run wrote.")],
+    file: Annotated[
+        Path | None, typer.Option("--out", help="The page; default: report.html in the first.")
+    ] = None,
+) -> None:
+    """Write one page of one or several builds, with everything measured since."""
+    from pipeline.report import write_report
+    from pipeline.result import read_build
+
+    page = write_report([read_build(build) for build in builds], file or builds[0] / "report.html")
+    out.print(f"report   {page}")
+
+
+def _share(text: str) -> float:
+    """A share in "1%" or "0.01"."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text.strip())
+    if not found:
+        raise typer.BadParameter(f"{text!r} is no share; write 1% or 0.01")
+    return float(found[1]) / (100 if found[2] else 1)

@@ -1,0 +1,90 @@
+"""The artefacts through the real ARM64 kernels, in QEMU; scripts/arm64 sets up what that needs."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.bench import arm64
+from pipeline.bench.gate import compare, slower, write_baseline
+from pipeline.bundle import open_bundle
+from pipeline.errors import BundleError, TargetUnavailable
+
+BASELINE = Path(__file__).parent / "arm64_nano.json"
+
+
+@pytest.fixture(scope="module")
+def bundle(main_run):
+    if lacking := arm64.missing():
+        pytest.skip(f"not run: {lacking} missing; {arm64.SETUP}")
+    return open_bundle(main_run[0] / "bundle")
+
+
+@pytest.fixture(scope="module")
+def records(bundle):
+    return [arm64.measure(bundle, target) for target in arm64.RUNNERS]
+
+
+def test_nano_is_no_slower_than_the_baseline(records):
+    assert slower(compare(records, BASELINE), 0.01) == ()
+
+
+def test_instructions_repeat(bundle, records):
+    again = arm64.measure(bundle, "tflite")
+    before = next(record for record in records if record.artifact == "tflite")
+    for first, second in zip(before.by_length, again.by_length, strict=True):
+        total = first.instructions.total
+        assert abs(second.instructions.total - total) <= 1e-4 * total
+        assert (second.instructions.simd, second.instructions.sdot) == (
+            first.instructions.simd,
+            first.instructions.sdot,
+        )
+
+
+def test_dot_products_do_the_linears_where_there_are_any(bundle, records):
+    for record in records:
+        for cost in record.by_length:
+            made = cost.instructions
+            assert 0.9 * made.floor <= made.sdot <= made.floor < made.simd < made.total
+    (cost, *_) = arm64.measure(bundle, "tflite", "cortex-a53").by_length
+    assert cost.instructions.sdot == 0
+
+
+def test_planted_slowdown_of_three_percent_is_caught(bundle, records, monkeypatch, tmp_path):
+    write_baseline(records, tmp_path / "baseline.json")
+    run = arm64._run
+
+    def slow(bundle, target, core, texts, repeats):  # planted: every third call has a token more
+        if len(texts) > 1:
+            return run(bundle, target, core, texts, repeats)
+        (text,) = texts
+        longer = [*text[:-1], text[1], text[-1]]
+        logits, counts = run(bundle, target, core, [text, text, longer], repeats)
+        return logits, tuple(count // 3 for count in counts)
+
+    monkeypatch.setattr(arm64, "_run", slow)
+    monkeypatch.setattr(arm64, "LENGTHS", (32,))
+    changes = compare([arm64.measure(bundle, "executorch")], tmp_path / "baseline.json")
+    assert 0.02 < changes[0].share < 0.05
+    (failure,) = slower(changes, 0.01)
+    assert "executorch on cortex-a76 at 32 tokens" in failure
+
+
+def test_logits_beyond_the_tolerance_are_refused(bundle, monkeypatch):
+    run = arm64._run
+    monkeypatch.setattr(arm64, "_run", lambda *given: (run(*given)[0] + 1, (0, 0, 0)))
+    with pytest.raises(BundleError, match="on an emulated cortex-a76 a logit differs by"):
+        arm64.measure(bundle, "tflite")
+
+
+def test_damaged_artefact_is_an_error(bundle, tmp_path):
+    shutil.copytree(bundle.path, tmp_path / "bundle")
+    opened = open_bundle(tmp_path / "bundle")
+    (tmp_path / "bundle" / "executorch.pte").write_bytes(b"nothing")
+    with pytest.raises(BundleError, match="the runner failed"):
+        arm64.measure(opened, "executorch")
+
+
+def test_target_without_a_runner_is_named(bundle):
+    with pytest.raises(TargetUnavailable, match="no ARM64 runner; there are executorch, tflite"):
+        arm64.measure(bundle, "coreml")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pipeline.errors import TargetUnavailable
 from pipeline.versions import installed_version
 
 PYTHONS = ((3, 10), (3, 11))
@@ -35,7 +36,7 @@ def examine() -> tuple[Finding, ...]:
         _try("TFLite metadata", _metadata, f"Linux x86-64, Python 3.10 or 3.11; {SETUP}"),
         _imports("lower to Core ML", "coremltools", "coremltools"),
         _core_ml(),
-        _arm64(),
+        _try("bench on ARM64", _arm64, "run scripts/arm64"),
         _packages("data sets of the hub", ("datasets",), "pip install 'pocketbert[hub]'"),
     )
 
@@ -98,9 +99,9 @@ def _core_ml() -> Finding:
     )
 
 
-def _arm64() -> Finding:
+def _arm64() -> str:
     from pipeline.bench import arm64
 
-    lacking = arm64.missing()
-    detail = f"{lacking} missing" if lacking else "QEMU, and runners of the ARM64 wheels"
-    return Finding("bench on ARM64", not lacking, detail, arm64.SETUP if lacking else "")
+    if lacking := arm64.missing():
+        raise TargetUnavailable(f"{lacking} missing")
+    return "QEMU, and runners built of the ARM64 wheels"

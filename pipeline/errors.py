@@ -25,6 +25,10 @@ class InputError(PipelineError):
     """Token ids or an attention mask that no runtime may see."""
 
 
+class DeviceError(PipelineError):
+    """A phone, an emulator or a simulator cannot be measured as it stands."""
+
+
 class GateFailed(PipelineError):  # noqa: N818  a verdict, not a fault
     """A required accuracy, agreement or size was not reached."""
 

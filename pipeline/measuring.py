@@ -3,16 +3,14 @@
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from pipeline.config import TARGETS
 from pipeline.console import err, out, print_json, progress
 from pipeline.errors import GateFailed, NotRun, PipelineError, TargetUnavailable
-from pipeline.options import BundleFolder, Json, to_names
-
-Place = Literal["host", "arm64"]
+from pipeline.options import BundleFolder, Json, Place, to_names
 
 
 def bench(
@@ -27,6 +25,9 @@ def bench(
     core: Annotated[
         str, typer.Option(help="For arm64, comma-separated: cortex-a53, cortex-a76, i8mm.")
     ] = "cortex-a53,cortex-a76,i8mm",
+    serial: Annotated[
+        str | None, typer.Option(help="For android and ios: devices; default: all connected.")
+    ] = None,
     gate: Annotated[
         Path | None, typer.Option(help="Baseline of instructions to compare with.")
     ] = None,
@@ -39,32 +40,37 @@ def bench(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure every artefact: latency on this host, or instructions on an ARM64 processor."""
-    allowed, cores = _share(tolerance), to_names(core) or ()
+    """Measure every artefact: on this host, a phone, or an emulated ARM64 processor."""
+    allowed = _share(tolerance)
     from pipeline import show
-    from pipeline.bench import arm64, host
     from pipeline.bench import gate as gates
+    from pipeline.bench.drivers import measures
+    from pipeline.bench.host import Rules
     from pipeline.bench.record import LatencyRecord, write_record
     from pipeline.bundle import open_bundle
     from pipeline.result import MEASURED
 
     opened = open_bundle(bundle)
-    rules = host.Rules(queries=queries, seconds=seconds, cool_down_s=cool_down)
+    rules = Rules(queries=queries, seconds=seconds, cool_down_s=cool_down)
     records, skipped = list[LatencyRecord](), dict[str, NotRun]()
     folder = out_folder or bundle.parent / MEASURED
     with progress() as track:
-        for name in to_names(runtime) or tuple(opened.artifacts):
-            for device in cores if place == "arm64" else ("host",):
-                try:
-                    if place == "arm64":
-                        record = arm64.measure(opened, name, device, track)
-                    else:
-                        record = host.measure(opened, name, rules, track)
-                except TargetUnavailable as error:
-                    skipped[name] = NotRun(str(error))
-                    continue
-                write_record(record, folder)
-                records.append(record)
+        for name, measure in measures(
+            place,
+            opened,
+            to_names(runtime) or tuple(opened.artifacts),
+            rules,
+            track,
+            cores=to_names(core) or (),
+            serials=to_names(serial) or (),
+        ):
+            try:
+                record = measure()
+            except TargetUnavailable as error:
+                skipped[name] = NotRun(str(error))
+                continue
+            write_record(record, folder)
+            records.append(record)
     if as_json:
         print_json([asdict(record) for record in records])
     else:

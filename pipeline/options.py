@@ -2,11 +2,12 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
+Place = Literal["host", "arm64", "android", "ios"]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
 BundleFolder = Annotated[Path, typer.Argument(help="A sealed bundle, for example build/bundle.")]
 Data = Annotated[

@@ -45,7 +45,7 @@ def test_json_of_a_run_is_one_object(toy_run):
     result = json.loads((toy_run / "result.json").read_text(encoding="utf-8"))
     assert result["bundle"] == "bundle"
     assert result["verdicts"]["coreml"]["engine"] == "MIL evaluator, not Apple's runtime"
-    assert result["latency"]["coreml"]["reason"].startswith("Core ML runs on Apple's systems only")
+    assert result["latency"]["coreml"]["reason"].startswith("coreml runs on Apple's systems only")
 
 
 def test_failed_gate_exits_1_keeps_artefacts_and_seals_nothing(tmp_path, toy_config, toy_run):

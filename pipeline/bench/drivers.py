@@ -1,0 +1,53 @@
+"""Which driver measures what, by the place that is asked for."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from pipeline.bench import android, arm64, host, ios
+from pipeline.bench.host import Rules
+from pipeline.bench.record import LatencyRecord
+from pipeline.bundle import Bundle
+from pipeline.errors import PipelineError
+from pipeline.progress import Track
+
+Measure = Callable[[], LatencyRecord]
+RUNTIMES = {  # that the sample apps carry
+    "android": ("executorch", "tflite"),
+    "ios": ("coreml", "executorch", "tflite"),
+}
+
+
+def measures(
+    place: str,
+    bundle: Bundle,
+    targets: Sequence[str],
+    rules: Rules,
+    track: Track,
+    *,
+    cores: Sequence[str] = (),
+    serials: Sequence[str] = (),
+) -> Iterator[tuple[str, Measure]]:
+    """The name of every artefact and what measures it, for each core or device there is.
+
+    Raises:
+        TargetUnavailable: the place's client program is not installed.
+        DeviceError: no device there is ready.
+        PipelineError: an unknown core.
+    """
+    if place == "host":
+        for target in targets:
+            yield target, partial(host.measure, bundle, target, rules, track)
+    elif place == "arm64":
+        for core in cores:
+            if core not in arm64.CORES:
+                raise PipelineError(f"--core {core}: choose from {', '.join(arm64.CORES)}.")
+            for target in targets:
+                yield target, partial(arm64.measure, bundle, target, core, track)
+    elif place == "android":
+        for phone in android.devices(serials):
+            for target in (name for name in targets if name in RUNTIMES[place]):
+                yield target, partial(android.measure, bundle, target, phone, rules, track)
+    else:
+        for device in ios.devices(serials):
+            for target in (name for name in targets if name in RUNTIMES[place]):
+                yield target, partial(ios.measure, bundle, target, device, rules, track)

@@ -1,12 +1,15 @@
 """The page: what it shows, and that a browser opens it without an error."""
 
 import json
+import os
 import re
 import shutil
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 from conftest import pocketbert
+from matplotlib import image
 
 from pipeline.bench.record import Instructions, LatencyRecord, LengthCost, write_record
 from pipeline.errors import DataError
@@ -139,6 +142,18 @@ def test_browser_opens_the_page_without_an_error(build, browser, scheme):
     assert asked == [(build / "report.html").as_uri()]  # nothing from the network
     # Wide tables scroll for themselves: the page fits a phone.
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    background = page.evaluate("getComputedStyle(document.querySelector('.good')).color")
-    assert background == {"light": "rgb(16, 124, 65)", "dark": "rgb(74, 222, 128)"}[scheme]
+    colour = page.evaluate("getComputedStyle(document.querySelector('.good')).color")
+    assert colour == {"light": "rgb(16, 124, 65)", "dark": "rgb(74, 222, 128)"}[scheme]
     context.close()
+
+
+def test_screenshot_shows_the_page(main_run, browser, tmp_path):
+    # SCREENSHOT=docs/report.png keeps it, for the README.
+    file = Path(os.environ.get("SCREENSHOT", tmp_path / "report.png"))
+    page = browser.new_page(viewport={"width": 1000, "height": 1400})
+    page.goto((main_run[0] / "report.html").as_uri())
+    page.screenshot(path=file)
+    picture = image.imread(file)[..., :3]
+    assert picture.shape == (1400, 1000, 3)
+    assert 0.02 < (picture < 0.9).any(2).mean() < 0.6  # neither blank nor black
+    page.close()

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import pipeline
 from pipeline.recipes import RECIPES
 from pipeline.targets import get_target
 
+SOURCE = Path(pipeline.__file__).parent / "bench" / "native" / "executorch_runner.cpp"
 LIBRARIES = ("", "_threadpool", "_kernels_optimized", "_kernels_quantized", "_backend_xnnpack")
 
 
@@ -24,7 +26,7 @@ def runner(tmp_path_factory):
     portable = include / "executorch/runtime/core/portable_type/c10"
     subprocess.run(
         [
-            *("g++", "-w", "-std=c++17", "-O1", Path(__file__).with_name("runner.cpp")),
+            *("g++", "-w", "-std=c++17", "-O1", SOURCE),
             *("-DC10_USING_CUSTOM_GENERATED_MACROS", "-DET_USE_THREADPOOL"),
             *(f"-I{include}", f"-I{portable}", f"-L{wheel / 'lib'}", f"-Wl,-rpath,{wheel / 'lib'}"),
             # Kernels and backends register themselves when loaded: the linker sees no use of them.
@@ -44,7 +46,7 @@ def artifact(toy_student, tmp_path_factory):
 
 def run(runner, file, lines):
     return subprocess.run(
-        [runner, file], input=lines, capture_output=True, text=True, timeout=60, check=False
+        [runner, file, "1"], input=lines, capture_output=True, text=True, timeout=60, check=False
     )
 
 

@@ -1,6 +1,7 @@
 """The report's pictures, each from finished figures. It computes no results."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 from markupsafe import Markup
@@ -76,7 +77,7 @@ def out_of_scope(student: PartLogits, threshold: float) -> Markup:
 def by_length(records: Sequence[LatencyRecord]) -> Markup:
     """Median of one inference by input length."""
     figure, axes = new_figure(2.8)
-    for record, colour in zip(records, COLOURS, strict=False):
+    for record, colour in zip(records, cycle(COLOURS), strict=False):
         costs = [cost for cost in record.by_length if cost.inference]
         medians = [cost.inference.p50 for cost in costs if cost.inference]
         tokens = [cost.tokens for cost in costs]
@@ -131,5 +132,6 @@ def instructions(records: Sequence[LatencyRecord]) -> Markup:
 
 def _label(record: LatencyRecord, among: Sequence[LatencyRecord]) -> str:
     """The artefact, and the device where there are several."""
-    several = len({other.device for other in among}) > 1
-    return f"{record.artifact}, {record.device}" if several else record.artifact
+    several = len({(other.device, other.serial) for other in among}) > 1
+    device = f", {record.device} {record.serial}".rstrip() if several else ""
+    return f"{record.artifact}{device}{' (busy)' if record.busy else ''}"

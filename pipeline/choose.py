@@ -98,9 +98,10 @@ def choose(
             agreed = agreement(logits, expected)
             size = tree_bytes(artifact.path)
             graph = LeanBert(student.model, student.vocabulary.max_length)
-            stored = examine(
-                target.name, target.read(artifact), size, graph, artifact.recipe, gates
-            )
+            # The recipe that was asked for, not what the artefact says of itself; but activations
+            # are the target's own affair.
+            asked = replace(recipe, dynamic=artifact.recipe.dynamic)
+            stored = examine(target.name, target.read(artifact), size, graph, asked, gates)
             little = loss <= gates.max_recipe_loss and agreed >= gates.min_agreement
             # float is the last resort: what it cannot do, no recipe can, and the gates will tell
             taken = recipe.name == "float" or (little and not stored.failures)

@@ -20,8 +20,8 @@ def bench(
         str | None, typer.Option(help=f"Artefacts, comma-separated: {','.join(TARGETS)}.")
     ] = None,
     queries: Annotated[int, typer.Option(help="Least number of queries.", min=1)] = 1024,
-    seconds: Annotated[float, typer.Option(help="Least time, both clocks together.")] = 10.0,
-    cool_down: Annotated[float, typer.Option(help="Seconds of rest before.")] = 0.0,
+    seconds: Annotated[float, typer.Option(help="Least time, both clocks together.", min=0)] = 10.0,
+    cool_down: Annotated[float, typer.Option(help="Seconds of rest before.", min=0)] = 0.0,
     core: Annotated[
         str, typer.Option(help="For arm64, comma-separated: cortex-a53, cortex-a76, i8mm.")
     ] = "cortex-a53,cortex-a76,i8mm",
@@ -53,7 +53,8 @@ def bench(
     opened = open_bundle(bundle)
     rules = Rules(queries=queries, seconds=seconds, cool_down_s=cool_down)
     records, skipped = list[LatencyRecord](), dict[str, NotRun]()
-    folder = out_folder or bundle.parent / MEASURED
+    failed = False
+    folder = out_folder or bundle.resolve().parent / MEASURED
     with progress() as track:
         for name, measure in measures(
             place,
@@ -66,25 +67,30 @@ def bench(
         ):
             try:
                 record = measure()
-            except TargetUnavailable as error:
+            except PipelineError as error:
+                # What was measured before stays, and the next may be measured all the same.
                 skipped[name] = NotRun(str(error))
+                failed |= not isinstance(error, TargetUnavailable)
                 continue
             write_record(record, folder)
             records.append(record)
     if as_json:
-        print_json([asdict(record) for record in records])
+        not_run = {name: reason.reason for name, reason in skipped.items()}
+        print_json({"records": [asdict(record) for record in records], "not_run": not_run})
     else:
         show.measured(out, records, skipped, folder)
     if not records:
         raise PipelineError("Nothing could be measured, for the reasons above.")
-    if baseline:
-        gates.write_baseline(records, baseline)
-        err.print(f"baseline {baseline}")
+    if failed:
+        raise PipelineError("Not everything could be measured, for the reasons above.")
     if gate:
         changes = gates.compare(records, gate)
         show.changes(err if as_json else out, changes)
         if failures := gates.slower(changes, allowed):
             raise GateFailed("; ".join(failures))
+    if baseline:
+        gates.write_baseline(records, baseline)
+        err.print(f"baseline {baseline}")
 
 
 def report(
@@ -106,4 +112,7 @@ def _share(text: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text.strip())
     if not found:
         raise typer.BadParameter(f"{text!r} is no share; write 1% or 0.01")
-    return float(found[1]) / (100 if found[2] else 1)
+    share = float(found[1]) / (100 if found[2] else 1)
+    if share >= 1:
+        raise typer.BadParameter(f"{text!r} lets everything pass; write 1% or 0.01")
+    return share

@@ -99,4 +99,4 @@ def _not_run(build: Build) -> list[tuple[str, str]]:
         for kind, words in KINDS.items()
         if kind not in measured
     ]
-    return [*reasons, *((what, "measured before it was made anew") for what in build.outdated)]
+    return [*reasons, *(("a record", why) for why in build.outdated)]

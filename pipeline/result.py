@@ -1,7 +1,7 @@
 """What a run found, as it stands on disk beside what it made. It computes no results."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors.numpy import load_file
 
 from pipeline.bench.record import LatencyRecord, read_record
-from pipeline.errors import DataError, NotRun
+from pipeline.errors import DataError, InputError, NotRun
 from pipeline.evaluate import Calibration, Evaluation
 from pipeline.files import digest, write_json
 from pipeline.verify import PartLogits, Verdict
@@ -74,7 +74,7 @@ class Build:
     result: RunResult
     student: PartLogits
     records: tuple[LatencyRecord, ...]  # of the artefacts as they are now
-    outdated: tuple[str, ...]  # records of artefacts that were made anew since
+    outdated: tuple[str, ...]  # records that are not shown, and why
     provenance: Mapping[str, Any]  # empty where nothing was sealed
 
 
@@ -130,13 +130,14 @@ def read_build(folder: Path) -> Build:
         provenance = manifest["provenance"]
         made = {n: digest(sealed / entry["path"]) for n, entry in manifest["artifacts"].items()}
     latest: dict[tuple[str, ...], LatencyRecord] = {}
-    outdated = []
+    outdated = list[str]()
     # What `pocketbert bench` measured longer comes later, and replaces what the run did.
-    for record in (*_quick(result), *map(read_record, _files(folder))):
+    for record in (*_quick(result), *_measured(folder, outdated)):
         if made.get(record.artifact) == record.sha256:
-            latest[record.kind, record.device, record.artifact] = record
+            latest[record.kind, record.device, record.serial, record.artifact] = record
         else:
-            outdated.append(f"{record.artifact} on {record.device}")
+            what = f"{record.artifact} on {record.device}"
+            outdated.append(f"{what}: measured before it was made anew")
     student = PartLogits(**load_file(folder / "reference" / "student.safetensors"))
     return Build(result, student, tuple(latest.values()), tuple(outdated), provenance)
 
@@ -145,5 +146,10 @@ def _quick(result: RunResult) -> list[LatencyRecord]:
     return [record for record in result.latency.values() if isinstance(record, LatencyRecord)]
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted((folder / MEASURED).glob("*.json"))
+def _measured(folder: Path, unread: list[str]) -> Iterator[LatencyRecord]:
+    """Records of `pocketbert bench`; what is none is named in `unread`."""
+    for file in sorted((folder / MEASURED).glob("*.json")):
+        try:
+            yield read_record(file)
+        except InputError as error:
+            unread.append(str(error))

@@ -101,8 +101,9 @@ def measured(
     """Latency, or instructions, of every artefact; and where the records are."""
     timed = [record for record in records if record.wall]
     counted = [record for record in records if not record.wall]
-    if timed:
-        _timed(console, timed)
+    for machine in dict.fromkeys((record.kind, record.device, record.serial) for record in timed):
+        same = [r for r in timed if (r.kind, r.device, r.serial) == machine]
+        _timed(console, same)
     if counted:
         _counted(console, counted)
     for name, reason in skipped.items():
@@ -122,7 +123,7 @@ def changes(console: Console, found: Sequence[Change]) -> None:
 
 def _timed(console: Console, records: Sequence[LatencyRecord]) -> None:
     table = _table(
-        f"{KINDS[records[0].kind]}: {records[0].device}",
+        f"{KINDS[records[0].kind]}: {records[0].device} {records[0].serial}".rstrip(),
         ("artefact", "clock"),
         ("infer p50", "p90", "p99", "tokenise", "answer p50", "cold load", "memory", "queries"),
         ("runtime",),
@@ -302,7 +303,8 @@ def _verdict_row(
 
 def _host_p50(latency: LatencyRecord) -> str:
     """Of one inference, in CPU time."""
-    return f"{latency.cpu.inference.p50:.2f} ms" if latency.cpu else "not run"
+    busy = ", busy" if latency.busy else ""
+    return f"{latency.cpu.inference.p50:.2f} ms{busy}" if latency.cpu else "not run"
 
 
 def _audit_row(audit: Audit, evaluation: Evaluation) -> tuple[list[str], set[str]]:

@@ -155,6 +155,13 @@ def test_what_the_app_says_is_passed_on(bundle, attach):
         measure(bundle, device)
 
 
+def test_app_without_the_benchmark_is_named(bundle, attach):
+    device, phone = attach()
+    phone.scripted_am = lambda command: (0, "Error: Activity class {x} does not exist.\n")
+    with pytest.raises(DeviceError, match="Activity class"):
+        measure(bundle, device)
+
+
 def test_no_record_in_time_is_an_error(bundle, attach):
     device, phone = attach()
     phone.app = lambda extras: None
@@ -221,10 +228,15 @@ def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None
 
 def test_command_line_measures_several_devices(bundle, attach, tmp_path):
     attach()
-    attach(ro_product_model="Pixel 9")
+    attach()
+    emulator = attach(ro_product_model="sdk_phone", ro_hardware="ranchu")[1]
+    emulator.app = lambda extras: written(emulator.folder, extras, kind="android-emulator")
     flags = ("--on", "android", "--queries", "5", "--seconds", "0", "--out", str(tmp_path / "r"))
     done = pocketbert("bench", str(bundle.path), *flags)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "an Android phone: Pixel" in done.stdout
-    found = {read_record(file).device for file in (tmp_path / "r").glob("*.json")}
-    assert found == {"Pixel 8", "Pixel 9"}
+    phones = [line for line in done.stdout.splitlines() if line.startswith("an Android phone:")]
+    assert len(phones) == 2 and all("Pixel 8 127.0.0.1:" in line for line in phones)
+    assert "an Android emulator, not a phone: sdk_phone" in done.stdout
+    assert "coreml: the android app does not carry it" in done.stdout
+    found = [read_record(file) for file in (tmp_path / "r").glob("*.json")]
+    assert sorted(record.device for record in found) == ["Pixel 8", "Pixel 8", "sdk_phone"]

@@ -89,6 +89,17 @@ def test_record_without_a_time_is_refused():
         record(wall=None)
 
 
+@pytest.mark.parametrize("costs", [(), (LengthCost(tokens=8),)])
+def test_emulated_record_without_instructions_is_refused(costs):
+    with pytest.raises(ValueError, match="instructions are missing"):
+        counted(by_length=costs)
+
+
+def test_two_devices_of_one_name_are_kept_apart(tmp_path):
+    files = {write_record(record(serial=serial), tmp_path) for serial in ("A1", "B2")}
+    assert len(files) == 2
+
+
 def test_record_of_a_later_schema_is_refused():
     with pytest.raises(ValueError, match=r"schema is 2\.0; this version reads 1\.0"):
         record(schema="2.0")
@@ -151,6 +162,10 @@ def test_gate_without_a_counterpart_is_an_error(tmp_path):
         compare([counted(artifact="executorch")], baseline)
     with pytest.raises(InputError, match="Write a baseline first"):
         compare([counted()], tmp_path / "absent.json")
+    with pytest.raises(InputError, match="Nothing counted instructions, which the gate compares"):
+        compare([record()], baseline)
+    with pytest.raises(InputError, match="Nothing counted instructions, which a baseline keeps"):
+        write_baseline([record()], baseline)
     baseline.write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match="no list of records"):
         compare([counted()], baseline)
@@ -163,3 +178,21 @@ def test_bench_on_the_command_line_prints_and_keeps_a_record(toy_run, tmp_path):
     assert "this host, not a phone" in done.stdout
     (file,) = tmp_path.glob("host-*-tflite.json")
     assert asdict(read_record(file))["kind"] == "host"
+
+
+def test_busy_machine_is_said(bundle, monkeypatch):
+    monkeypatch.setattr(host.Waiting, "share", lambda self: 0.5)
+    measured = host.measure(bundle, "tflite", host.Rules(queries=5, seconds=0.0, loads=1))
+    assert measured.busy and measured.remarks == ("waited for the processor 50% of the time",)
+
+
+def test_gate_on_times_is_refused_on_the_command_line(toy_run, tmp_path):
+    flags = ("--runtime", "coreml", "--gate", str(tmp_path / "b.json"), "--tolerance", "1")
+    done = pocketbert("bench", str(toy_run / "bundle"), *flags)
+    assert done.returncode == 2 and "lets everything pass" in done.stderr
+
+
+def test_artefact_that_is_not_there_is_named(toy_run):
+    done = pocketbert("bench", str(toy_run / "bundle"), "--runtime", "executorch")
+    assert done.returncode == 2
+    assert "holds no 'executorch' artefact, but tflite, coreml" in done.stderr

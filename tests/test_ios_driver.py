@@ -32,6 +32,11 @@ XCRUN = """
         phone = {{"identifier": "PHONE-1", "deviceProperties": {{"name": "Ann's iPhone",
             "osVersionNumber": "18.1"}}, "connectionProperties": {{"tunnelState": state["phone"]}}}}
         pathlib.Path(sys.argv[-1]).write_text(json.dumps({{"result": {{"devices": [phone]}}}}))
+    elif " launch " in given:
+        written = pathlib.Path({log!r}).with_name("written.json")
+        if written.exists():
+            named = sys.argv[sys.argv.index("--record") + 1]
+            shutil.copy(written, pathlib.Path(state["container"]) / "Documents" / named)
     elif given.startswith("simctl get_app_container"):
         if not state["installed"]:
             sys.exit("No such file or directory")
@@ -76,7 +81,7 @@ class Mac:
             by_length=(),
             wall=Steps(tokenize=step, inference=step, answer=step),
         )
-        file = self.folder / "container" / "Documents" / "coreml.json"
+        file = self.folder / "written.json"
         file.write_text(json.dumps(asdict(replace(record, **changes))), encoding="utf-8")
 
 
@@ -103,7 +108,16 @@ def test_simulator_is_launched_and_its_record_read(mac, bundle):
     assert (record.kind, record.device, record.system) == ("ios-simulator", "iPhone 16", "iOS-18-0")
     launched = mac.log.read_text(encoding="utf-8")
     assert "simctl launch --terminate-running-process SIM-1" in launched
-    assert "--benchmark coreml --record coreml.json --queries 5" in launched
+    assert "--benchmark coreml --record coreml-" in launched
+    assert "--warm-up 20 --queries 5" in launched
+
+
+def test_what_an_earlier_run_has_left_is_not_taken(mac, bundle):
+    mac.write()
+    (device,) = ios.devices()
+    first = measure(bundle, device)
+    mac.write(runtime="Core ML, a later one")
+    assert measure(bundle, device).runtime != first.runtime
 
 
 def test_phone_is_told_from_a_simulator(mac, bundle):

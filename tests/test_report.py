@@ -95,10 +95,24 @@ def test_later_measurements_are_shown_with_the_kind_of_machine(build):
 def test_measurement_of_another_file_is_not_shown(build):
     write_record(counted(build, sha256="0" * 64), build / "bench")
     made = read_build(build)
-    assert made.outdated == ("tflite on cortex-a76",)
+    assert made.outdated == ("tflite on cortex-a76: measured before it was made anew",)
     page = write_report([made], build / "x.html").read_text(encoding="utf-8")
     assert "2,000,000" not in page
     assert "tflite on cortex-a76: measured before it was made anew" in page
+
+
+def test_foreign_file_among_the_records_is_named_not_fatal(build):
+    (build / "bench").mkdir()
+    (build / "bench" / "x.json").write_text("{}", encoding="utf-8")
+    page = write_report([read_build(build)], build / "x.html").read_text(encoding="utf-8")
+    assert "x.json: not a latency record" in page
+
+
+def test_busy_machine_is_marked_wherever_its_figures_stand(build):
+    timed = read_result(build).latency["tflite"]
+    write_record(replace(timed, device="busy one", busy=True), build / "bench")
+    page = write_report([read_build(build)] * 2, build / "x.html").read_text(encoding="utf-8")
+    assert "busy, do not compare" in page and "CPU, busy" in page and "(busy)" in page
 
 
 def test_several_builds_stand_side_by_side(toy_run, build):

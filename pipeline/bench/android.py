@@ -99,7 +99,7 @@ def measure(
         serial,
         f"am start -W -S -n {ACTIVITY} --es bundle {place} --es runtime {target} "
         f"--es record {record} --ei warmUp {rules.warm_up} --ei queries {rules.queries} "
-        f"--ef seconds {rules.seconds} --ef coolDown {rules.cool_down_s}",
+        f"--ef seconds {rules.seconds} --ef coolDown {rules.cool_down_s} 2>&1",
     )
     if "Error" in started:
         raise DeviceError(f"{serial}: {started.strip().splitlines()[-1]}.")
@@ -114,10 +114,11 @@ def measure(
                 f"{expected[:12]}…: it was changed on its way. Measure again."
             )
         measured = read_record(file)
-    check_record(measured, device.kind, bundle, serial)
+    check_record(measured, device.kind, bundle, target, serial)
     return replace(
         measured,
         device=device.model,
+        serial=serial,
         system=f"Android {device.release}",
         thermal=Thermal(before=before, after=_thermal(serial)),
     )

@@ -49,7 +49,9 @@ def call(command: Sequence[str], what: str, seconds: float) -> str:
     return done.stdout
 
 
-def check_record(record: LatencyRecord, kind: str, bundle: Bundle, device: str) -> None:
+def check_record(
+    record: LatencyRecord, kind: str, bundle: Bundle, target: str, device: str
+) -> None:
     """Refuse a record of another kind of machine, or of another artefact.
 
     Raises:
@@ -60,9 +62,9 @@ def check_record(record: LatencyRecord, kind: str, bundle: Bundle, device: str) 
             f"{device}: the record says {record.kind}, and the device is an {kind}. "
             "Install the app that belongs to this pocketbert."
         )
-    sealed = bundle.artifacts.get(record.artifact)
-    if sealed is None or record.sha256 != digest(Path(sealed.artifact.path)):
+    expected = digest(Path(bundle.artifacts[target].artifact.path))
+    if (record.artifact, record.sha256) != (target, expected):
         raise DeviceError(
-            f"{device}: the record is of another {record.artifact} than the one in "
+            f"{device}: the record is of another {target} than the one in "
             f"{bundle.path}. Measure again."
         )

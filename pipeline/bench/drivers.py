@@ -7,7 +7,7 @@ from pipeline.bench import android, arm64, host, ios
 from pipeline.bench.host import Rules
 from pipeline.bench.record import LatencyRecord
 from pipeline.bundle import Bundle
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, TargetUnavailable
 from pipeline.progress import Track
 
 Measure = Callable[[], LatencyRecord]
@@ -32,8 +32,13 @@ def measures(
     Raises:
         TargetUnavailable: the place's client program is not installed.
         DeviceError: no device there is ready.
-        PipelineError: an unknown core.
+        PipelineError: an unknown core or artefact.
     """
+    for target in targets:
+        if target not in bundle.artifacts:
+            raise PipelineError(
+                f"{bundle.path}: holds no {target!r} artefact, but {', '.join(bundle.artifacts)}."
+            )
     if place == "host":
         for target in targets:
             yield target, partial(host.measure, bundle, target, rules, track)
@@ -45,9 +50,18 @@ def measures(
                 yield target, partial(arm64.measure, bundle, target, core, track)
     elif place == "android":
         for phone in android.devices(serials):
-            for target in (name for name in targets if name in RUNTIMES[place]):
-                yield target, partial(android.measure, bundle, target, phone, rules, track)
+            for target in targets:
+                carried = target in RUNTIMES[place]
+                measure = partial(android.measure, bundle, target, phone, rules, track)
+                yield target, measure if carried else partial(_refuse, place, target)
     else:
         for device in ios.devices(serials):
-            for target in (name for name in targets if name in RUNTIMES[place]):
-                yield target, partial(ios.measure, bundle, target, device, rules, track)
+            for target in targets:
+                carried = target in RUNTIMES[place]
+                measure = partial(ios.measure, bundle, target, device, rules, track)
+                yield target, measure if carried else partial(_refuse, place, target)
+
+
+def _refuse(place: str, target: str) -> LatencyRecord:
+    carried = ", ".join(RUNTIMES[place])
+    raise TargetUnavailable(f"{target}: the {place} app does not carry it, but {carried}.")

@@ -29,7 +29,13 @@ class Change:
 
 
 def write_baseline(records: Sequence[LatencyRecord], file: Path) -> None:
-    """Keep the instructions of `records`, for later comparison."""
+    """Keep the instructions of `records`, for later comparison.
+
+    Raises:
+        InputError: nothing was counted.
+    """
+    if not _counts(records):
+        raise InputError("Nothing counted instructions, which a baseline keeps. Use --on arm64.")
     write_json(file, [asdict(record) for record in records if record.wall is None])
 
 
@@ -37,10 +43,12 @@ def compare(records: Sequence[LatencyRecord], baseline: Path) -> tuple[Change, .
     """Every count of `records` beside that of the baseline.
 
     Raises:
-        InputError: no baseline there, or it lacks what was measured now.
+        InputError: no baseline there, it lacks what was measured now, or nothing was counted.
     """
     before = _counts(_read(baseline))
     after = _counts(records)
+    if not after:
+        raise InputError("Nothing counted instructions, which the gate compares. Use --on arm64.")
     if lacking := sorted(after.keys() - before.keys()):
         artifact, device, tokens = lacking[0]
         raise InputError(

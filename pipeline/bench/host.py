@@ -20,7 +20,7 @@ import numpy as np
 from pipeline.bench.record import LatencyRecord, LengthCost, Steps, summarize
 from pipeline.bundle import TORTURE, Bundle
 from pipeline.chat import ChatEngine
-from pipeline.errors import TargetUnavailable
+from pipeline.errors import BundleError, TargetUnavailable
 from pipeline.files import digest
 from pipeline.progress import Track, silent
 from pipeline.targets.base import Runner
@@ -178,7 +178,13 @@ def _by_length(bundle: Bundle, runner: Runner, texts: Sequence[str]) -> tuple[Le
 
 def _cold(bundle: Path, target: str) -> dict[str, float]:
     """Load time and memory of a fresh process; see `cold.py`."""
-    command = [sys.executable, "-m", "pipeline.bench.cold", str(bundle), target]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)  # noqa: S603  our own
+    command = [sys.executable, "-m", "pipeline.bench.cold", str(bundle.resolve()), target]
+    root = Path(__file__).parents[2]  # a folder called pipeline, where the user is, stays out of it
+    done = subprocess.run(  # noqa: S603  our own program
+        command, cwd=root, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        last = done.stderr.strip().rpartition("\n")[2]
+        raise BundleError(f"{target}: a fresh process could not load it: {last}")
     measured: dict[str, float] = json.loads(done.stdout)
     return measured

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 from pipeline.bench.devices import call, check_record, client
 from pipeline.bench.host import Rules
@@ -67,10 +68,13 @@ def measure(
     Raises:
         DeviceError: app not installed, no record in time, a record of something else.
     """
-    name = f"{target}.json"
-    arguments = ["--benchmark", target, "--record", name, "--queries", str(rules.queries)]
+    name = f"{target}-{uuid4().hex[:8]}.json"  # never what an earlier run has left
+    arguments = ["--benchmark", target, "--record", name, "--warm-up", str(rules.warm_up)]
+    arguments += ["--queries", str(rules.queries)]
     arguments += ["--seconds", str(rules.seconds), "--cool-down", str(rules.cool_down_s)]
     launch, fetch = _PHONE if device.kind == "ios-device" else _SIMULATOR
+    if device.kind == "ios-simulator":
+        _container(device.identifier)
     _xcrun((*launch(device.identifier), *arguments), f"{device.name}: launch")
     limit = 60 + 10 * rules.seconds + rules.cool_down_s
     with TemporaryDirectory() as scratch:
@@ -78,8 +82,13 @@ def measure(
             file = fetch(device.identifier, name, Path(scratch))
             if file is not None:
                 measured = read_record(file)
-                check_record(measured, device.kind, bundle, device.name)
-                return replace(measured, device=device.name, system=device.system)
+                check_record(measured, device.kind, bundle, target, device.name)
+                return replace(
+                    measured,
+                    device=device.name,
+                    serial=device.identifier,
+                    system=device.system,
+                )
             sleep(POLL_S)
     raise DeviceError(
         f"{device.name}: no record after {limit:.0f} s. Look at the screen, and keep it unlocked."
@@ -114,12 +123,14 @@ def _phones() -> tuple[Device, ...]:
 
 
 def _fetch_from_simulator(identifier: str, name: str, _: Path) -> Path | None:
-    container = _xcrun(
-        ("simctl", "get_app_container", identifier, APP, "data"),
-        "the app is not installed; in ios_demo, build and run it once",
-    ).strip()
-    file = Path(container) / "Documents" / name
+    file = _container(identifier) / "Documents" / name
     return file if file.exists() else None
+
+
+def _container(identifier: str) -> Path:
+    """The app's folder; raises `DeviceError` where it is not installed."""
+    what = "the app is not installed; in ios_demo, build and run it once"
+    return Path(_xcrun(("simctl", "get_app_container", identifier, APP, "data"), what).strip())
 
 
 def _fetch_from_phone(identifier: str, name: str, scratch: Path) -> Path | None:

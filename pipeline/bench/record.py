@@ -90,7 +90,7 @@ class LatencyRecord:
     threads: int
     by_length: tuple[LengthCost, ...]
     warm_up: int = 0  # queries run before any was counted
-    seconds: float = 0.0  # that the counted queries took
+    seconds: float = 0.0  # that the queries took, by both clocks together
     cool_down_s: float = 0.0  # of rest before the first query
     load_ms: float | None = None  # cold: a fresh process, from the file to the first answer
     loads: int = 0  # of which `load_ms` is the median
@@ -98,6 +98,7 @@ class LatencyRecord:
     memory_loaded_bytes: int | None = None  # and once it has loaded the artefact and answered
     wall: Steps | None = None
     cpu: Steps | None = None  # thread CPU time, where the system tells it
+    serial: str = ""  # tells two devices of one name apart
     busy: bool = False  # other programs took the processor meanwhile: do not compare
     thermal: Thermal | None = None
     remarks: tuple[str, ...] = ()
@@ -108,6 +109,9 @@ class LatencyRecord:
         emulated = self.kind == "arm64-emulated"
         if emulated and (self.wall or self.cpu or any(cost.inference for cost in self.by_length)):
             raise ValueError("time under emulation says nothing; count instructions")
+        counted = self.by_length and all(cost.instructions for cost in self.by_length)
+        if emulated and not counted:
+            raise ValueError("instructions are missing, all that counts on an emulated processor")
         if not emulated and self.wall is None:
             raise ValueError("wall is missing; only an emulated processor is measured without time")
         if self.schema.split(".")[0] != SCHEMA.split(".")[0]:
@@ -126,7 +130,8 @@ def summarize(durations_ms: Sequence[float]) -> Latency:
 def write_record(record: LatencyRecord, folder: Path) -> Path:
     """Write `record` into `folder`, named after what was measured and where."""
     folder.mkdir(parents=True, exist_ok=True)
-    device = "".join(c if c.isalnum() else "-" for c in record.device).strip("-").lower()
+    machine = f"{record.device} {record.serial}".strip()
+    device = "".join(c if c.isalnum() else "-" for c in machine).strip("-").lower()
     file = folder / f"{record.kind}-{device}-{record.artifact}.json"
     write_json(file, asdict(record))
     return file

@@ -85,7 +85,7 @@ def bench(
         raise PipelineError("Not everything could be measured, for the reasons above.")
     if gate:
         changes = gates.compare(records, gate)
-        show.changes(err if as_json else out, changes)
+        show.changes(err if as_json else out, changes, gates.not_compared(records, gate))
         if failures := gates.slower(changes, allowed):
             raise GateFailed("; ".join(failures))
     if baseline:

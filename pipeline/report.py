@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline import charts
-from pipeline.bench.record import KINDS, LatencyRecord
+from pipeline.bench.record import KINDS, LatencyRecord, describe_memory
 from pipeline.cache import CARD
 from pipeline.errors import NotRun
 from pipeline.result import Build
@@ -49,6 +49,7 @@ def _environment(*, autoescape: bool = True) -> Environment:
     environment.tests["not_run"] = lambda value: isinstance(value, NotRun)
     environment.filters["mb"] = lambda size: f"{size / 1e6:.2f} MB"
     environment.filters["percent"] = lambda share: f"{share:.1%}"
+    environment.filters["memory"] = describe_memory
     environment.filters["ms"] = lambda value: f"{value:.2f} ms"
     return environment
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from pipeline.audit import Audit
 from pipeline.bench.gate import Change
-from pipeline.bench.record import KINDS, LatencyRecord, summarize
+from pipeline.bench.record import KINDS, LatencyRecord, describe_memory, summarize
 from pipeline.bundle import Bundle
 from pipeline.chat import Answer
 from pipeline.errors import NotRun, PipelineError
@@ -112,13 +112,15 @@ def measured(
         console.print(f"records  {escape(str(folder))}")
 
 
-def changes(console: Console, found: Sequence[Change]) -> None:
-    """Instructions beside those of a baseline."""
+def changes(console: Console, found: Sequence[Change], not_compared: Sequence[str]) -> None:
+    """Instructions beside those of a baseline, and what only the baseline has."""
     table = _table("", ("artefact", "processor"), ("tokens", "baseline", "now", "change"), ())
     for one in found:
         cells = (str(one.tokens), f"{one.before:,}", f"{one.after:,}", f"{one.share:+.2%}")
         table.add_row(one.artifact, one.device, *cells)
     console.print(table)
+    for name in not_compared:
+        console.print(f"[yellow]not compared, only in the baseline:[/] {escape(name)}")
 
 
 def _timed(console: Console, records: Sequence[LatencyRecord]) -> None:
@@ -137,7 +139,7 @@ def _timed(console: Console, records: Sequence[LatencyRecord]) -> None:
             infer = steps.inference
             times = (infer.p50, infer.p90, infer.p99, steps.tokenize.p50, steps.answer.p50)
             cells = [f"{value:.2f} ms" for value in times]
-            memory = _memory(record) if first else ""
+            memory = describe_memory(record) if first else ""
             name, runtime = (record.artifact, record.runtime) if first else ("", "")
             table.add_row(name, clock, *cells, load, memory, str(steps.answer.n), runtime)
     console.print(table)
@@ -146,12 +148,6 @@ def _timed(console: Console, records: Sequence[LatencyRecord]) -> None:
             console.print(f"[yellow]{escape(record.artifact)}:[/] {escape(remark)}")
         if record.busy:
             console.print(f"[yellow]{escape(record.artifact)}:[/] busy machine; do not compare")
-
-
-def _memory(record: LatencyRecord) -> str:
-    if record.memory_loaded_bytes is None or record.memory_before_bytes is None:
-        return ""
-    return f"+{(record.memory_loaded_bytes - record.memory_before_bytes) / 1e6:.1f} MB"
 
 
 def _counted(console: Console, records: Sequence[LatencyRecord]) -> None:

@@ -86,9 +86,9 @@ def attach(tmp_path):
             pass
 
 
-def measure(bundle, device, **given):
+def measure(bundle, device, sleep=lambda s: None):
     (found,) = android.devices([device.serial])
-    return android.measure(bundle, "tflite", found, RULES, silent, sleep=lambda s: None, **given)
+    return android.measure(bundle, "tflite", found, RULES, silent, sleep)
 
 
 def test_bundle_goes_over_and_the_record_comes_back(bundle, attach):
@@ -148,11 +148,26 @@ def test_what_the_app_says_is_passed_on(bundle, attach):
     def refuse(extras):
         marker = phone.folder / f"{extras['record']}.sha256".lstrip("/")
         marker.parent.mkdir(parents=True, exist_ok=True)
-        marker.write_text("the bundle needs litert 9", encoding="utf-8")
+        marker.write_text("error: the bundle needs litert 9", encoding="utf-8")
 
     phone.app = refuse
     with pytest.raises(DeviceError, match="the app says: the bundle needs litert 9"):
         measure(bundle, device)
+
+
+def test_marker_that_is_half_written_is_waited_for(bundle, attach):
+    device, phone = attach()
+    rest = []
+
+    def halve(extras):
+        written(phone.folder, extras)
+        marker = phone.folder / f"{extras['record']}.sha256".lstrip("/")
+        whole = marker.read_text(encoding="utf-8")
+        marker.write_text(whole[:20], encoding="utf-8")
+        rest.append(lambda: marker.write_text(whole, encoding="utf-8"))
+
+    phone.app = halve
+    assert measure(bundle, device, lambda s: rest.pop()()).artifact == "tflite"
 
 
 def test_app_without_the_benchmark_is_named(bundle, attach):
@@ -180,7 +195,7 @@ def test_app_that_is_not_installed_is_named(bundle, attach):
 def test_device_unplugged_half_way_is_an_error(bundle, attach, moment):
     device, phone = attach()
     phone.unplugged_at = moment
-    with pytest.raises(DeviceError, match=device.serial):
+    with pytest.raises(DeviceError, match=f"{device.serial} went away .* Connect it, and measure"):
         measure(bundle, device)
 
 

@@ -1,12 +1,16 @@
 """The artefacts through the real ARM64 kernels, in QEMU; scripts/arm64 sets up what that needs."""
 
+import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from conftest import pocketbert
 
 from pipeline.bench import arm64
 from pipeline.bench.gate import compare, slower, write_baseline
+from pipeline.bench.record import read_record
 from pipeline.bundle import open_bundle
 from pipeline.errors import BundleError, TargetUnavailable
 
@@ -29,10 +33,20 @@ def test_nano_is_no_slower_than_the_baseline(records):
     assert slower(compare(records, BASELINE), 0.01) == ()
 
 
-def test_instructions_repeat(bundle, records):
-    again = arm64.measure(bundle, "tflite")
+def test_instructions_repeat_and_the_command_line_fails_on_more(bundle, records, tmp_path):
     before = next(record for record in records if record.artifact == "tflite")
-    for first, second in zip(before.by_length, again.by_length, strict=True):
+    baseline = json.loads(json.dumps([asdict(before)]))
+    last = baseline[0]["by_length"][-1]["instructions"]
+    last["total"] = int(last["total"] / 1.03)  # planted: it was faster then
+    (tmp_path / "baseline.json").write_text(json.dumps(baseline), encoding="utf-8")
+    flags = ("--on", "arm64", "--core", "cortex-a76", "--runtime", "tflite")
+    gate = ("--gate", str(tmp_path / "baseline.json"), "--out", str(tmp_path / "records"))
+    done = pocketbert("bench", str(bundle.path), *flags, *gate)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "tflite on cortex-a76 at 64 tokens" in done.stderr
+    assert "+3.0% on the baseline's" in done.stderr
+    (file,) = (tmp_path / "records").glob("*.json")
+    for first, second in zip(before.by_length, read_record(file).by_length, strict=True):
         assert vars(second.instructions) == pytest.approx(vars(first.instructions), rel=1e-4)
 
 
@@ -41,8 +55,20 @@ def test_dot_products_do_the_linears_where_there_are_any(bundle, records):
         for cost in record.by_length:
             made = cost.instructions
             assert 0.9 * made.floor <= made.sdot <= made.floor < made.simd < made.total
-    (cost, *_) = arm64.measure(bundle, "tflite", "cortex-a53").by_length
-    assert cost.instructions.sdot == 0
+
+
+def test_other_cores_answer_right_by_other_instructions(bundle, monkeypatch):
+    monkeypatch.setattr(arm64, "LENGTHS", (32,))
+    old, new = (
+        arm64.measure(bundle, "tflite", core).by_length[0].instructions
+        for core in ("cortex-a53", "i8mm")
+    )
+    assert old.sdot == 0 and new.sdot < 0.1 * new.floor and new.total < old.total / 2
+
+
+def test_wheel_of_another_version_is_missing(bundle, monkeypatch):
+    monkeypatch.setattr(arm64, "version", lambda package: "9.9")
+    assert "the ARM64 wheel of executorch 9.9" in arm64.missing()
 
 
 def test_planted_slowdown_of_three_percent_is_caught(bundle, records, monkeypatch, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from conftest import pocketbert
 
 from pipeline.bench import host
-from pipeline.bench.gate import compare, slower, write_baseline
+from pipeline.bench.gate import compare, not_compared, slower, write_baseline
 from pipeline.bench.record import (
     Instructions,
     LatencyRecord,
@@ -130,6 +130,7 @@ def test_host_measures_by_both_clocks_and_in_a_fresh_process(bundle):
         assert steps.answer.n >= 30
         assert steps.tokenize.p50 + steps.inference.p50 <= 1.5 * steps.answer.p50
     assert measured.load_ms > 0 and measured.memory_loaded_bytes > measured.memory_before_bytes
+    assert measured.memory_peak_bytes >= measured.memory_loaded_bytes
     assert [cost.tokens for cost in measured.by_length] == [8, 16, 32]
 
 
@@ -153,6 +154,11 @@ def test_gate_lets_the_same_pass_and_catches_three_percent(tmp_path):
     assert slower(compare([counted(990)], baseline), 0.01) == ()
     (failure,) = slower(compare([counted(1030)], baseline), 0.01)
     assert "1,030 instructions, +3.0% on the baseline's 1,000 and 1.0% is allowed" in failure
+
+
+def test_gate_names_what_it_did_not_compare(tmp_path):
+    write_baseline([counted(), counted(device="cortex-a53")], tmp_path / "baseline.json")
+    assert not_compared([counted()], tmp_path / "baseline.json") == ("tflite on cortex-a53",)
 
 
 def test_gate_without_a_counterpart_is_an_error(tmp_path):

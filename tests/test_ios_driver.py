@@ -145,10 +145,17 @@ def test_record_of_another_artefact_is_refused(mac, bundle):
         measure(bundle, device)
 
 
+def test_what_the_app_says_is_passed_on(mac, bundle):
+    (mac.folder / "written.json").write_text("error: the bundle is damaged", encoding="utf-8")
+    (device,) = ios.devices()
+    with pytest.raises(DeviceError, match="iPhone 16: the app says: the bundle is damaged"):
+        measure(bundle, device)
+
+
 def test_no_record_in_time_is_an_error(mac, bundle, monkeypatch):
     monkeypatch.setattr(ios, "POLL_S", 20.0)
     (device,) = ios.devices()
-    with pytest.raises(DeviceError, match="no record after 60 s"):
+    with pytest.raises(DeviceError, match=r"no record after 60 s.*What was said last: coreml-"):
         measure(bundle, device)
 
 

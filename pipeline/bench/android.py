@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pipeline.bench.devices import call, check_record, client
+from pipeline.bench.devices import FAILED, call, check_record, client
 from pipeline.bench.host import Rules
 from pipeline.bench.record import Kind, LatencyRecord, Thermal, read_record
 from pipeline.bundle import MANIFEST, Bundle
@@ -29,6 +29,7 @@ ANSWER_S = 30.0  # for a single command
 PUSH_S = 300.0
 POLL_S = 1.0
 THERMAL = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
+GONE = r"device .*not found|device offline|error: closed|exit 255"
 STATES = {
     "unauthorized": "is not authorised: unlock it and accept this computer's key",
     "authorizing": "is not authorised yet: unlock it and accept this computer's key",
@@ -135,15 +136,18 @@ def _describe(serial: str) -> Device:
 def _wait(
     serial: str, marker: str, rules: Rules, track: Track, sleep: Callable[[float], None]
 ) -> str:
-    """What the app writes into `marker` once the record is whole: its sha256."""
+    """What the app writes into `marker` once the record is whole: its sha256.
+
+    Anything else is half written, unless it is an error.
+    """
     # Queries of a slow phone may take a while: ten times what the rules ask for, and a minute.
     limit = 60 + 10 * rules.seconds + rules.cool_down_s
     for _ in track(range(int(limit / POLL_S)), f"Wait for {serial}"):
         found = _shell(serial, f"cat {marker} 2>/dev/null || true").strip()
         if re.fullmatch("[0-9a-f]{64}", found):
             return found
-        if found:
-            raise DeviceError(f"{serial}: the app says: {found}")
+        if found.startswith(FAILED):
+            raise DeviceError(f"{serial}: the app says: {found.removeprefix(FAILED)}")
         sleep(POLL_S)
     raise DeviceError(
         f"{serial}: no record after {limit:.0f} s. Look at the screen, keep it unlocked, and see "
@@ -165,4 +169,11 @@ def _shell(serial: str, command: str) -> str:
 def _adb(serial: str | None, arguments: Sequence[str], what: str, seconds: float = ANSWER_S) -> str:
     program = client("adb", "Install Android's platform tools (Debian: apt-get install adb).")
     chosen = ("-s", serial) if serial else ()
-    return call((program, *chosen, *arguments), what, seconds)
+    try:
+        return call((program, *chosen, *arguments), what, seconds)
+    except DeviceError as error:
+        if serial and re.search(GONE, str(error)):
+            raise DeviceError(
+                f"{serial} went away while it was measured: {error} Connect it, and measure again."
+            ) from error
+        raise

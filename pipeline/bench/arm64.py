@@ -61,6 +61,11 @@ def missing() -> str:
     """What is not set up here; empty where all is."""
     lacking = [] if shutil.which(QEMU) else [QEMU]
     lacking += [n for n in (*RUNNERS.values(), "count.so") if not (TOOLS / n).exists()]
+    lacking += [
+        f"the ARM64 wheel of {package} {version(package)}"
+        for package in PACKAGES.values()
+        if _wheel(package) != version(package)
+    ]
     return ", ".join(lacking)
 
 
@@ -101,7 +106,7 @@ def measure(
         system=f"QEMU, {CORES[core].words}",
         artifact=target,
         sha256=digest(bundle.artifacts[target].artifact.path),
-        runtime=f"{PACKAGES[target]} {version(PACKAGES[target])}, its ARM64 kernels",
+        runtime=f"{PACKAGES[target]} {_wheel(PACKAGES[target])}, its ARM64 kernels",
         threads=1,
         by_length=tuple(costs),
         remarks=(parity,),
@@ -150,6 +155,12 @@ def _run(
         total, simd, sdot = map(int, counts.read_text(encoding="utf-8").split())
     rows = [[float(value) for value in line.split()] for line in done.stdout.splitlines()]
     return np.array(rows, np.float32), (total, simd, sdot)
+
+
+def _wheel(package: str) -> str:
+    """Version of the ARM64 wheel that is set up; empty where none is."""
+    found = (TOOLS / "wheels").glob(f"{package.replace('-', '_')}-*.dist-info")
+    return next((one.stem.rpartition("-")[2] for one in found), "")
 
 
 def _root(scratch: Path, core: str) -> Path:

@@ -10,6 +10,8 @@ from pipeline.bundle import Bundle
 from pipeline.errors import DeviceError, TargetUnavailable
 from pipeline.files import digest
 
+FAILED = "error: "  # what an app puts before its reason, in place of what it was asked for
+
 
 def client(program: str, remedy: str) -> str:
     """The path of `program`.

@@ -58,6 +58,12 @@ def compare(records: Sequence[LatencyRecord], baseline: Path) -> tuple[Change, .
     return tuple(Change(*key, before[key], after[key]) for key in sorted(after))
 
 
+def not_compared(records: Sequence[LatencyRecord], baseline: Path) -> tuple[str, ...]:
+    """What the baseline has and `records` have not: artefact and processor."""
+    lacking = _counts(_read(baseline)).keys() - _counts(records).keys()
+    return tuple(sorted({f"{artifact} on {device}" for artifact, device, _ in lacking}))
+
+
 def slower(changes: Sequence[Change], tolerance: float) -> tuple[str, ...]:
     """What grew by more than `tolerance`, a share: value, limit, remedy."""
     return tuple(

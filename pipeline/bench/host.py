@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,10 +82,11 @@ def measure(
         warm_up=rules.warm_up,
         seconds=time.perf_counter() - begun,
         cool_down_s=rules.cool_down_s,
-        load_ms=statistics.median(cold["load_ms"] for cold in colds),
+        load_ms=_median(colds, "load_ms"),
         loads=len(colds),
-        memory_before_bytes=int(statistics.median(cold["before_bytes"] for cold in colds)),
-        memory_loaded_bytes=int(statistics.median(cold["after_bytes"] for cold in colds)),
+        memory_before_bytes=_median(colds, "before_bytes"),
+        memory_loaded_bytes=_median(colds, "after_bytes"),
+        memory_peak_bytes=_median(colds, "peak_bytes"),
         wall=clocks["wall"],
         cpu=clocks["cpu"],
         by_length=_by_length(bundle, runner, texts),
@@ -176,7 +178,7 @@ def _by_length(bundle: Bundle, runner: Runner, texts: Sequence[str]) -> tuple[Le
     return tuple(costs)
 
 
-def _cold(bundle: Path, target: str) -> dict[str, float]:
+def _cold(bundle: Path, target: str) -> dict[str, Any]:
     """Load time and memory of a fresh process; see `cold.py`."""
     command = [sys.executable, "-m", "pipeline.bench.cold", str(bundle.resolve()), target]
     root = Path(__file__).parents[2]  # a folder called pipeline, where the user is, stays out of it
@@ -186,5 +188,11 @@ def _cold(bundle: Path, target: str) -> dict[str, float]:
     if done.returncode != 0:
         last = done.stderr.strip().rpartition("\n")[2]
         raise BundleError(f"{target}: a fresh process could not load it: {last}")
-    measured: dict[str, float] = json.loads(done.stdout)
+    measured: dict[str, Any] = json.loads(done.stdout)
     return measured
+
+
+def _median(colds: Sequence[dict[str, Any]], name: str) -> Any:
+    """Of one figure, the lower of two middle ones; None where the system does not tell it."""
+    values = [cold[name] for cold in colds]
+    return None if None in values else statistics.median_low(values)

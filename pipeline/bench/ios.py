@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
-from pipeline.bench.devices import call, check_record, client
+from pipeline.bench.devices import FAILED, call, check_record, client
 from pipeline.bench.host import Rules
 from pipeline.bench.record import Kind, LatencyRecord, read_record
 from pipeline.bundle import Bundle
@@ -66,7 +66,8 @@ def measure(
     """Have the app on `device` measure `target` of the bundle it carries, and fetch its record.
 
     Raises:
-        DeviceError: app not installed, no record in time, a record of something else.
+        DeviceError: app not installed, its own error, no record in time, a record of something
+            else.
     """
     name = f"{target}-{uuid4().hex[:8]}.json"  # never what an earlier run has left
     arguments = ["--benchmark", target, "--record", name, "--warm-up", str(rules.warm_up)]
@@ -78,20 +79,25 @@ def measure(
     _xcrun((*launch(device.identifier), *arguments), f"{device.name}: launch")
     limit = 60 + 10 * rules.seconds + rules.cool_down_s
     with TemporaryDirectory() as scratch:
+        last = ""
         for _ in track(range(int(limit / POLL_S)), f"Wait for {device.name}"):
-            file = fetch(device.identifier, name, Path(scratch))
-            if file is not None:
-                measured = read_record(file)
-                check_record(measured, device.kind, bundle, target, device.name)
-                return replace(
-                    measured,
-                    device=device.name,
-                    serial=device.identifier,
-                    system=device.system,
-                )
-            sleep(POLL_S)
+            try:
+                file = fetch(device.identifier, name, Path(scratch))
+            except DeviceError as error:  # most likely not yet written
+                last = str(error)
+                sleep(POLL_S)
+                continue
+            said = file.read_text(encoding="utf-8", errors="replace")
+            if said.startswith(FAILED):
+                raise DeviceError(f"{device.name}: the app says: {said.removeprefix(FAILED)}")
+            measured = read_record(file)
+            check_record(measured, device.kind, bundle, target, device.name)
+            return replace(
+                measured, device=device.name, serial=device.identifier, system=device.system
+            )
     raise DeviceError(
-        f"{device.name}: no record after {limit:.0f} s. Look at the screen, and keep it unlocked."
+        f"{device.name}: no record after {limit:.0f} s. Look at the screen, and keep it unlocked. "
+        f"What was said last: {last}"
     )
 
 
@@ -122,9 +128,11 @@ def _phones() -> tuple[Device, ...]:
     )
 
 
-def _fetch_from_simulator(identifier: str, name: str, _: Path) -> Path | None:
+def _fetch_from_simulator(identifier: str, name: str, _: Path) -> Path:
     file = _container(identifier) / "Documents" / name
-    return file if file.exists() else None
+    if not file.exists():
+        raise DeviceError(f"{name} is not in the app's folder.")
+    return file
 
 
 def _container(identifier: str) -> Path:
@@ -133,19 +141,16 @@ def _container(identifier: str) -> Path:
     return Path(_xcrun(("simctl", "get_app_container", identifier, APP, "data"), what).strip())
 
 
-def _fetch_from_phone(identifier: str, name: str, scratch: Path) -> Path | None:
+def _fetch_from_phone(identifier: str, name: str, scratch: Path) -> Path:
     file = scratch / name
-    try:
-        _xcrun(
-            (
-                *("devicectl", "device", "copy", "from", "--device", identifier),
-                *("--domain-type", "appDataContainer", "--domain-identifier", APP),
-                *("--source", f"Documents/{name}", "--destination", str(file)),
-            ),
-            "fetch",
-        )
-    except DeviceError:
-        return None  # not yet written
+    _xcrun(
+        (
+            *("devicectl", "device", "copy", "from", "--device", identifier),
+            *("--domain-type", "appDataContainer", "--domain-identifier", APP),
+            *("--source", f"Documents/{name}", "--destination", str(file)),
+        ),
+        "fetch",
+    )
     return file
 
 

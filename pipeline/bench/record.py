@@ -96,6 +96,7 @@ class LatencyRecord:
     loads: int = 0  # of which `load_ms` is the median
     memory_before_bytes: int | None = None  # resident, in a fresh process with the runtime loaded
     memory_loaded_bytes: int | None = None  # and once it has loaded the artefact and answered
+    memory_peak_bytes: int | None = None  # the most that was resident meanwhile
     wall: Steps | None = None
     cpu: Steps | None = None  # thread CPU time, where the system tells it
     serial: str = ""  # tells two devices of one name apart
@@ -125,6 +126,15 @@ def summarize(durations_ms: Sequence[float]) -> Latency:
     return Latency(
         p50=float(p50), p90=float(p90), p99=float(p99), min=float(values.min()), n=len(values)
     )
+
+
+def describe_memory(record: LatencyRecord) -> str:
+    """What loading and answering added to a fresh process; empty where nothing was measured."""
+    before, loaded = record.memory_before_bytes, record.memory_loaded_bytes
+    if before is None or loaded is None:
+        return ""
+    text, peak = f"+{(loaded - before) / 1e6:.1f} MB", record.memory_peak_bytes
+    return text if peak is None else f"{text}, peak +{(peak - before) / 1e6:.1f}"
 
 
 def write_record(record: LatencyRecord, folder: Path) -> Path:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.characters import characters
 from pipeline.errors import BundleError
 from pipeline.evaluate import Calibration
 from pipeline.files import replacing_folder, sha256, write_json
@@ -22,7 +23,7 @@ from pipeline.targets import TARGETS, get_target
 from pipeline.targets.base import Artifact, Runner
 from pipeline.vocabulary import Vocabulary, read_vocabulary
 
-SCHEMA = "1.0"  # readers refuse another number before the dot
+SCHEMA = "1.1"  # readers refuse another number before the dot
 MANIFEST = "manifest.json"
 GOLDEN_CASES = 200
 # What breaks tokenizers and runtimes: every bundle carries these, whatever its data.
@@ -147,7 +148,10 @@ def seal(
     with replacing_folder(folder) as new:
         vocabulary.save(new)
         write_json(new / "replies.json", replies)
-        write_json(new / "golden.json", {"cases": [asdict(case) for case in golden]})
+        write_json(new / "characters.json", asdict(characters(vocabulary.lowercase)), compact=True)
+        torture = sum(case.text in TORTURE for case in golden)  # these come first
+        cases = [asdict(case) for case in golden]
+        write_json(new / "golden.json", {"torture": torture, "cases": cases}, compact=True)
         for sealed in artifacts.values():
             _copy(sealed.artifact.path, new / sealed.artifact.path.name)
         manifest = {

@@ -44,9 +44,10 @@ def tree_bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def write_json(file: Path, value: Any) -> None:
-    """Write `value` as indented UTF-8 JSON with a closing newline."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+def write_json(file: Path, value: Any, *, compact: bool = False) -> None:
+    """Write `value` as UTF-8 JSON with a closing newline; indented unless `compact`."""
+    layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, **layout)
     file.write_text(text + "\n", encoding="utf-8")
 
 

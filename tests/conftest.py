@@ -189,7 +189,7 @@ def pocketbert(*arguments: str, stdin: str | None = None) -> subprocess.Complete
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=900,
+        timeout=3600,  # a busy machine takes three times what a quiet one does
         env={**os.environ, "COLUMNS": "200"},
     )
 

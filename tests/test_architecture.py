@@ -20,6 +20,7 @@ ORDER = [
     "config",
     "rows",
     "data",
+    "characters",
     "vocabulary",
     "inference",
     "evaluate",

@@ -198,8 +198,9 @@ def test_damaged_file_is_an_error_not_a_crash(bundle, tmp_path, name, damage):
         get_target(name).load(replace(artifact, path=file))
 
 
+@pytest.mark.slow
 def test_lowering_again_in_another_process_gives_the_same_bytes(main_run, bundle, tmp_path):
-    names = ("executorch", "tflite")  # all four, and the student: the slow test in test_run.py
+    names = ("executorch", "tflite")
     script = (
         "import sys; from pathlib import Path; from pipeline.quiet import quiet; quiet()\n"
         "from pipeline.student import load_student; from pipeline.targets import get_target\n"

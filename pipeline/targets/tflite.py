@@ -75,12 +75,14 @@ class TFLite:
 
 
 class _Signature(nn.Module):
-    """One signature; a module of its own, since litert-torch keys signatures by module."""
+    """One signature; a module of its own, since litert-torch keys signatures by module.
+
+    The key of what it returns becomes the name of the output, by which apps ask for it.
+    """
 
     def __init__(self, graph: LeanBert) -> None:
         super().__init__()
         self.lean = graph
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        logits: Tensor = self.lean(input_ids, attention_mask)
-        return logits
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:
+        return {"logits": self.lean(input_ids, attention_mask)}

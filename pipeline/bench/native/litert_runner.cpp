@@ -1,9 +1,6 @@
 // Runs a .tflite of many signatures through LiteRT's C API. Usage: litert_runner FILE REPEATS
 // Reads from stdin, a text a line: its token count, then as many ids. Prints the logits, a line each;
 // every inference but the last of REPEATS is for counting.
-//
-// The library comes without headers. Prototypes after litert/c of LiteRT 2.3 (Apache-2.0).
-#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -13,34 +10,7 @@
 #include <string>
 #include <vector>
 
-extern "C" {
-using Handle = void*;
-constexpr int kCpu = 1, kRead = 0, kWrite = 1;
-struct alignas(8) TensorType {
-  char opaque[256];  // filled by the library, and handed back to it
-};
-int LiteRtCreateEnvironment(int count, const void* options, Handle* environment);
-int LiteRtCreateModelFromFile(Handle environment, const char* file, Handle* model);
-int LiteRtCreateOptions(Handle* options);
-int LiteRtSetOptionsHardwareAccelerators(Handle options, int accelerators);
-int LiteRtCreateCompiledModel(Handle environment, Handle model, Handle options, Handle* compiled);
-int LiteRtGetNumModelSignatures(Handle model, size_t* count);
-int LiteRtGetModelSignature(Handle model, size_t index, Handle* signature);
-int LiteRtGetSignatureKey(Handle signature, const char** key);
-int LiteRtGetSignatureInputName(Handle signature, size_t index, const char** name);
-int LiteRtGetSignatureInputTensorByIndex(Handle signature, size_t index, Handle* tensor);
-int LiteRtGetSignatureOutputTensorByIndex(Handle signature, size_t index, Handle* tensor);
-int LiteRtGetRankedTensorType(Handle tensor, TensorType* type);
-int LiteRtGetCompiledModelInputBufferRequirements(Handle, size_t, size_t, Handle* requirements);
-int LiteRtGetCompiledModelOutputBufferRequirements(Handle, size_t, size_t, Handle* requirements);
-int LiteRtCreateManagedTensorBufferFromRequirements(Handle environment, const TensorType*,
-                                                    Handle requirements, Handle* buffer);
-int LiteRtGetTensorBufferPackedSize(Handle buffer, size_t* bytes);
-int LiteRtLockTensorBuffer(Handle buffer, void** address, int mode);
-int LiteRtUnlockTensorBuffer(Handle buffer);
-int LiteRtRunCompiledModel(Handle compiled, size_t signature, size_t inputs, Handle* input,
-                           size_t outputs, Handle* output);
-}
+#include "litert.h"
 
 static void check(int status, const char* what) {
   if (status != 0) {

@@ -1,0 +1,60 @@
+package org.pocketbert.core
+
+import kotlin.math.ceil
+import kotlin.math.floor
+
+/** Distribution of one step's duration in milliseconds. */
+data class Latency(
+    val p50: Double,
+    val p90: Double,
+    val p99: Double,
+    val min: Double,
+    val n: Int,
+)
+
+/** A query's steps; [answer] is all of it, from the text to the reply. */
+data class Steps(val tokenize: Latency, val inference: Latency, val answer: Latency)
+
+/** Percentiles of at least one duration in nanoseconds, between neighbours by interpolation. */
+fun summarize(nanos: Collection<Long>): Latency {
+    val sorted = nanos.sorted()
+    fun percentile(share: Double): Double {
+        val place = share * (sorted.size - 1)
+        val below = sorted[floor(place).toInt()]
+        val above = sorted[ceil(place).toInt()]
+        return (below + (above - below) * (place - floor(place))) / NANOS_A_MILLISECOND
+    }
+    return Latency(
+        percentile(0.5),
+        percentile(0.9),
+        percentile(0.99),
+        sorted.first() / NANOS_A_MILLISECOND,
+        sorted.size,
+    )
+}
+
+/** Collects what answers cost, step by step. */
+class LatencyRecorder {
+    private val tokenize = ArrayList<Long>()
+    private val inference = ArrayList<Long>()
+    private val whole = ArrayList<Long>()
+
+    /** Count an [answer] that took [nanos] in all. */
+    fun add(answer: Answer, nanos: Long) {
+        tokenize += answer.tokenizeNanos
+        inference += answer.inferenceNanos
+        whole += nanos
+    }
+
+    /** Null before the first answer. */
+    fun steps(): Steps? = if (whole.isEmpty()) {
+        null
+    } else {
+        Steps(summarize(tokenize), summarize(inference), summarize(whole))
+    }
+
+    /** Every inference in milliseconds, in the order they ran. */
+    fun inferences(): List<Double> = inference.map { it / NANOS_A_MILLISECOND }
+}
+
+internal const val NANOS_A_MILLISECOND = 1e6

@@ -1,0 +1,81 @@
+"""What the phones' tests compare with: `python tests/phone_cases.py BUNDLE FOLDER [STRINGS]`.
+
+`strings.jsonl`: [text, ids] a line, ids by Hugging Face's tokenizers. `logits.json`: by artefact,
+the logits of the golden cases as Python's runtime gives them here and now, since int8 rounds
+otherwise on another processor than the one that sealed them.
+"""
+
+from pipeline.quiet import quiet
+
+quiet()  # before any toolchain is imported
+
+import json  # noqa: E402
+import random  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from pipeline.bundle import TORTURE, Bundle, open_bundle  # noqa: E402
+from pipeline.targets import get_target  # noqa: E402
+from pipeline.vocabulary import SPECIAL  # noqa: E402
+
+STRINGS = 100_000
+SEED = 0
+# Where normalization is hard: accents, final sigma, Turkish, marks, CJK, Hangul, signs, emoji.
+BLOCKS = (
+    *((0x20, 0x7F), (0xA0, 0x24F), (0x300, 0x36F), (0x370, 0x3FF), (0x400, 0x52F), (0x590, 0x6FF)),
+    *((0x900, 0x97F), (0xE00, 0xE7F), (0x1E00, 0x1FFF), (0x2000, 0x206F), (0x20A0, 0x214F)),
+    *((0x3000, 0x30FF), (0x4E00, 0x9FFF), (0xAC00, 0xD7A3), (0xF900, 0xFAFF), (0xFE00, 0xFFFF)),
+    *((0x10000, 0x10FFF), (0x1D000, 0x1D7FF), (0x1F300, 0x1FAFF), (0x20000, 0x2FA1F)),
+    *((0x0, 0x1F), (0xE000, 0xE0FF), (0xE0000, 0xE01EF), (0x0, 0x10FFFF)),
+)
+
+
+def texts(bundle: Bundle, count: int) -> Iterator[str]:
+    """Seeded mixtures of pieces of the vocabulary, real texts, torture and any code points."""
+    chance = random.Random(SEED)
+    pieces = [piece.removeprefix("##") for piece in bundle.vocabulary.pieces]
+    real = [case.text for case in bundle.golden]
+
+    def characters() -> str:
+        first, last = chance.choice(BLOCKS)
+        some = (chance.randint(first, last) for _ in range(chance.randint(1, 6)))
+        return "".join(chr(c) for c in some if not 0xD800 <= c < 0xE000)
+
+    makers = (
+        lambda: chance.choice(pieces),
+        lambda: chance.choice(pieces).upper() + chance.choice(pieces),
+        characters,
+        lambda: chance.choice(pieces) + characters(),
+        lambda: chance.choice(real)[: chance.randint(0, 60)],
+        lambda: chance.choice(SPECIAL),
+        lambda: chance.choice(("##", "[", "]", "\u0301", "x" * chance.randint(95, 105), "\n")),
+    )
+    yield from TORTURE
+    for _ in range(count - len(TORTURE)):
+        parts = [chance.choice(makers)() for _ in range(chance.randint(1, 8))]
+        yield chance.choice(("", " ", " ")).join(parts)
+
+
+def main(source: Path, folder: Path, count: int) -> None:
+    """Write both files."""
+    bundle = open_bundle(source)
+    strings = list(texts(bundle, count))
+    encodings = bundle.vocabulary.tokenizer.encode_batch(strings)
+    with (folder / "strings.jsonl").open("w", encoding="utf-8") as file:
+        for text, encoding in zip(strings, encodings, strict=True):
+            file.write(json.dumps([text, encoding.ids]) + "\n")
+    encoded = bundle.vocabulary.encode([case.text for case in bundle.golden])
+    logits = {
+        name: get_target(name)
+        .load(bundle.artifacts[name].artifact)
+        .logits(encoded.input_ids, encoded.attention_mask)
+        .tolist()
+        for name in ("executorch", "tflite")
+        if name in bundle.artifacts
+    }
+    (folder / "logits.json").write_text(json.dumps(logits), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int((sys.argv[3:] or [STRINGS])[0]))

@@ -1,0 +1,81 @@
+"""The table of characters says what the tokenizer does: read as docs/bundle.md tells, it agrees."""
+
+import json
+from bisect import bisect_right
+from dataclasses import asdict
+from functools import partial
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.bundle import TORTURE
+from pipeline.characters import characters
+from pipeline.vocabulary import SPECIAL, Vocabulary
+
+
+def in_ranges(ranges):
+    firsts = [first for first, _ in ranges]
+
+    def found(c):
+        place = bisect_right(firsts, c) - 1
+        return place >= 0 and c <= ranges[place][1]
+
+    return found
+
+
+def words(table, text):
+    """As a phone reads the table."""
+    drop, space, alone = (in_ranges(table[name]) for name in ("drop", "space", "alone"))
+    made, word = [], ""
+    for character in text:
+        code = ord(character)
+        if table["hangul"] and 0xAC00 <= code <= 0xD7A3:
+            initial, rest = divmod(code - 0xAC00, 588)
+            vowel, final = divmod(rest, 28)
+            letters = chr(0x1100 + initial) + chr(0x1161 + vowel)
+            new = letters + (chr(0x11A7 + final) if final else "")
+        else:
+            new = "" if drop(code) else table["replace"].get(character, character)
+        for one in new:
+            if space(ord(one)) or alone(ord(one)):
+                made += [word, one if alone(ord(one)) else ""]
+                word = ""
+            else:
+                word += one
+    return [word for word in [*made, word] if word]
+
+
+def expected(vocabulary, text):
+    tokenizer = vocabulary.tokenizer
+    normalized = tokenizer.normalizer.normalize_str(text)
+    return [word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normalized)]
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["uncased", "cased"])
+def reader(request):
+    vocabulary = Vocabulary(SPECIAL, lowercase=request.param)
+    table = json.loads(json.dumps(asdict(characters(request.param))))  # as it is written
+    return partial(words, table), partial(expected, vocabulary)
+
+
+def test_every_code_point_between_letters(reader):
+    made, wanted = reader
+    every = range(0, 0x110000, 64)
+    empty = range(0x40000, 0xE0000, 64)  # planes without a character: some of each do
+    for first in (c for c in every if c not in empty or c % 0x4000 == 0):
+        text = "".join(f"a{chr(c)}a " for c in range(first, first + 64) if not 0xD800 <= c < 0xE000)
+        assert made(text) == wanted(text), hex(first)
+
+
+@pytest.mark.parametrize("text", TORTURE)
+def test_torture(reader, text):
+    made, wanted = reader
+    assert made(text) == wanted(text)
+
+
+@settings(max_examples=500, deadline=None, derandomize=True)
+@given(text=st.text(max_size=40))
+def test_any_text(reader, text):
+    made, wanted = reader
+    assert made(text) == wanted(text)

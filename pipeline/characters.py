@@ -5,7 +5,7 @@ phone's is not this computer's. So the tokenizer itself is asked, once for each 
 points, and readers in Kotlin and Swift look its answers up. docs/bundle.md describes the format.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,7 +27,9 @@ class Characters:
     drop: Ranges
     space: Ranges  # ends a word
     alone: Ranges  # a word of its own: punctuation, ideographs
-    replace: Mapping[str, str]  # the others stay as they are
+    # First a code point, then what stands for it; the others stay as they are. No object with
+    # characters for keys: Swift takes two of them for one where they are canonically equivalent.
+    replace: tuple[tuple[int, ...], ...]
     hangul: bool  # whether syllables fall into their letters
 
 
@@ -44,7 +46,9 @@ def characters(lowercase: bool) -> Characters:
         drop=_ranges(c for c in range(LAST + 1) if normalized.get(c) in ("", None)),
         space=_ranges(c for c, new in normalized.items() if new and c not in words),
         alone=_ranges(sorted(spaced | set(_punctuation(same)))),
-        replace={chr(c): word for c, word in changed.items() if not hangul or c not in HANGUL},
+        replace=tuple(
+            (c, *map(ord, word)) for c, word in changed.items() if not hangul or c not in HANGUL
+        ),
         hangul=hangul,
     )
 

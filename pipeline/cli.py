@@ -258,6 +258,25 @@ def verify(bundle: BundleFolder, as_json: Json = False) -> None:
         raise GateFailed(f"{bundle}: not verified: {', '.join(failed or opened.artifacts)}.")
 
 
+@app.command(epilog="Example: [bold]pocketbert install build/bundle android_demo[/]")
+def install(
+    bundle: BundleFolder,
+    destination: Annotated[
+        Path, typer.Argument(help="android_demo, or the folder that becomes the bundle.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Check a bundle and copy it, or the part that an app runs, where the app's build finds it."""
+    opened = _open(bundle)
+    from pipeline.install import install
+
+    placed = install(opened, destination)
+    if as_json:
+        print_json({"bundle": str(placed)})
+    else:
+        out.print(f"bundle   {placed}")
+
+
 @app.command(
     "eval", epilog="Example: [bold]pocketbert eval build/bundle --data new_requests.csv[/]"
 )

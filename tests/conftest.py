@@ -58,6 +58,16 @@ def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], No
     return folder
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One file that needs the main run, those that do not, the others: no worker waits idle."""
+    needing = {item.path: False for item in items}
+    for item in items:
+        needing[item.path] |= "main_run" in getattr(item, "fixturenames", ())
+    first = next((path for path, needs in needing.items() if needs), None)
+    items.sort(key=lambda item: (item.path != first, needing[item.path]))
+
+
 @pytest.fixture(scope="session")
 def toy_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A JSONL file of three easy intents and some out-of-scope texts."""

@@ -33,7 +33,7 @@ def said(main_run, folder):
 
 def test_junit_passes(said):
     passed = re.search(r"^(\d+) passed, 0 failed, 0 not run$", said.stdout, re.MULTILINE)
-    assert said.returncode == 0 and passed and int(passed[1]) >= 46, said.stdout[-3000:]
+    assert said.returncode == 0 and passed and int(passed[1]) >= 50, said.stdout[-3000:]
 
 
 def test_every_id_and_every_logit_was_compared(said):
@@ -59,4 +59,6 @@ def test_planted_fault_in_an_id_is_caught(main_run, folder, said, tmp_path):
     (tmp_path / "logits.json").write_bytes((folder / "logits.json").read_bytes())
     command = [ROOT / "scripts" / "android_junit", main_run[0] / "bundle", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "45 passed, 1 failed" in done.stdout
+    assert done.returncode == 1 and re.search(
+        r"^\d+ passed, 1 failed, 0 not run$", done.stdout, re.MULTILINE
+    )

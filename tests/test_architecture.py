@@ -52,6 +52,7 @@ ORDER = [
     "verify",
     "choose",
     "bundle",
+    "install",
     "audit",
     "chat",
     "bench",

@@ -24,26 +24,30 @@ def in_ranges(ranges):
     return found
 
 
-def words(table, text):
+def reader_of(table):
     """As a phone reads the table."""
     drop, space, alone = (in_ranges(table[name]) for name in ("drop", "space", "alone"))
-    made, word = [], ""
-    for character in text:
-        code = ord(character)
-        if table["hangul"] and 0xAC00 <= code <= 0xD7A3:
-            initial, rest = divmod(code - 0xAC00, 588)
-            vowel, final = divmod(rest, 28)
-            letters = chr(0x1100 + initial) + chr(0x1161 + vowel)
-            new = letters + (chr(0x11A7 + final) if final else "")
-        else:
-            new = "" if drop(code) else table["replace"].get(character, character)
-        for one in new:
-            if space(ord(one)) or alone(ord(one)):
-                made += [word, one if alone(ord(one)) else ""]
+    replace = {first: tuple(rest) for first, *rest in table["replace"]}
+
+    def letters(code):
+        if not table["hangul"] or not 0xAC00 <= code <= 0xD7A3:
+            return () if drop(code) else replace.get(code, (code,))
+        initial, rest = divmod(code - 0xAC00, 588)
+        vowel, final = divmod(rest, 28)
+        made = (0x1100 + initial, 0x1161 + vowel, 0x11A7 + final)
+        return made if final else made[:2]
+
+    def words(text):
+        made, word = [], ""
+        for code in (new for character in text for new in letters(ord(character))):
+            if space(code) or alone(code):
+                made += [word, chr(code) if alone(code) else ""]
                 word = ""
             else:
-                word += one
-    return [word for word in [*made, word] if word]
+                word += chr(code)
+        return [word for word in [*made, word] if word]
+
+    return words
 
 
 def expected(vocabulary, text):
@@ -56,7 +60,7 @@ def expected(vocabulary, text):
 def reader(request):
     vocabulary = Vocabulary(SPECIAL, lowercase=request.param)
     table = json.loads(json.dumps(asdict(characters(request.param))))  # as it is written
-    return partial(words, table), partial(expected, vocabulary)
+    return reader_of(table), partial(expected, vocabulary)
 
 
 def test_every_code_point_between_letters(reader):

@@ -1,5 +1,11 @@
 package org.pocketbert.core
 
+import java.io.File
+import java.io.IOException
+import java.nio.file.Files
+import java.nio.file.StandardCopyOption.ATOMIC_MOVE
+import java.nio.file.StandardCopyOption.REPLACE_EXISTING
+
 /** How long to measure, after MLPerf Mobile: both minima hold. */
 data class Rules(
     val warmUp: Int = 20,
@@ -10,6 +16,23 @@ data class Rules(
 
 /** What a measurement ran on; [kind] as in `record.schema.json`. */
 data class Machine(val kind: String, val device: String, val system: String)
+
+/**
+ * Write what [measure] returns into [file], and beside it `<file>.sha256`: its digest, or `error: `
+ * and the reason. Who waits for that marker never reads half of it.
+ */
+fun writeRecord(file: File, measure: () -> String) {
+    val said = try {
+        file.writeText(measure())
+        sha256(file)
+    } catch (error: PocketbertException) {
+        "error: ${error.message}"
+    } catch (error: IOException) {
+        "error: the record cannot be written, ${error.message}"
+    }
+    val aside = File("${file.path}.sha256.new").apply { writeText(said) }
+    Files.move(aside.toPath(), File("${file.path}.sha256").toPath(), ATOMIC_MOVE, REPLACE_EXISTING)
+}
 
 /** Measures one artefact of a bundle; the clock, the sleep and the memory are handed in. */
 class BenchmarkRunner(

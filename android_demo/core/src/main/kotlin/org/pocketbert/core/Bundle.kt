@@ -186,9 +186,8 @@ private fun JsonObject.characterTable() = CharacterTable(
     drop = get("drop").ranges(),
     space = get("space").ranges(),
     alone = get("alone").ranges(),
-    replace = entries("replace").associate { (from, to) ->
-        from.codePointAt(0) to to.asString.codePoints().toArray()
-    },
+    replace = getAsJsonArray("replace").map { it.ints() }
+        .associate { it.first() to it.copyOfRange(1, it.size) },
     hangul = get("hangul").asBoolean,
 )
 

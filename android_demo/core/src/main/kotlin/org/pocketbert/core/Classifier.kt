@@ -47,6 +47,15 @@ data class Artifact(
     fun lengthFor(tokens: Int): Int =
         if (dynamic) maxOf(tokens, lengths.first()) else lengths.first { it >= tokens }
 
+    /** [logits] of [runtime], one a label. */
+    fun check(logits: FloatArray, runtime: String): FloatArray {
+        if (logits.size == labels) return logits
+        throw RuntimeFailure(
+            "$runtime gives ${logits.size} logits, and $labels labels are sealed. " +
+                "Make the bundle again.",
+        )
+    }
+
     /** Refuse a file that was changed since the bundle was opened: a runtime may die of it. */
     fun checkFile() {
         val digest = File(path).takeIf { it.isFile }?.let(::sha256)

@@ -33,6 +33,17 @@ fun summarize(nanos: Collection<Long>): Latency {
     )
 }
 
+/** How many [values] fall into each of [bins] equal parts from the lowest to the highest. */
+fun histogram(values: List<Double>, bins: Int): List<Int> {
+    val low = values.min()
+    val width = (values.max() - low) / bins
+    val counts = IntArray(bins)
+    for (value in values) {
+        counts[if (width > 0) ((value - low) / width).toInt().coerceAtMost(bins - 1) else 0]++
+    }
+    return counts.toList()
+}
+
 /** Collects what answers cost, step by step. */
 class LatencyRecorder {
     private val tokenize = ArrayList<Long>()

@@ -1,12 +1,18 @@
 package org.pocketbert.core
 
 import com.google.gson.JsonParser
+import java.io.File
+import java.io.IOException
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.io.TempDir
 
 class LatencyTest {
+    @TempDir
+    lateinit var folder: File
+
     @Test
     fun percentilesAreThoseOfPython() {
         val latency = summarize((1L..100L).map { it * 1_000_000 })
@@ -16,6 +22,25 @@ class LatencyTest {
         assertEquals(1.0, latency.min, 1e-9)
         assertEquals(100, latency.n)
         assertEquals(7.0, summarize(listOf(7_000_000L)).p99, 1e-9)
+    }
+
+    @Test
+    fun histogramCountsEveryValueOnce() {
+        assertEquals(listOf(2, 0, 1), histogram(listOf(1.0, 1.5, 4.0), 3))
+        assertEquals(listOf(3, 0), histogram(listOf(2.0, 2.0, 2.0), 2))
+    }
+
+    @Test
+    fun recordIsWrittenWithItsDigestOrTheReason() {
+        val file = File(folder, "record.json")
+        val marker = File(folder, "record.json.sha256")
+        writeRecord(file) { "the record" }
+        assertEquals(sha256(file), marker.readText())
+        writeRecord(file) { throw BundleException("it is damaged") }
+        assertEquals("error: it is damaged", marker.readText())
+        writeRecord(file) { throw IOException("no space left") }
+        assertEquals("error: the record cannot be written, no space left", marker.readText())
+        assertEquals(2, folder.list()!!.size)
     }
 
     @Test

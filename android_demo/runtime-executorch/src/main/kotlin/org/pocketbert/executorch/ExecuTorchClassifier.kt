@@ -22,15 +22,10 @@ class ExecuTorchClassifier private constructor(
         val length = artifact.lengthFor(ids.size)
         val input = inputs.getOrPut(length) { Input(length) }
         input.write(ids)
-        val outputs = failing("could not answer") { module.forward(*input.values) }
-        val logits = outputs.firstOrNull()?.toTensor()?.dataAsFloatArray
-        if (logits?.size != artifact.labels) {
-            throw RuntimeFailure(
-                "$runtime gives ${logits?.size} logits, and ${artifact.labels} labels are sealed. " +
-                    "Make the bundle again.",
-            )
+        val logits = failing("could not answer") {
+            module.forward(*input.values).single().toTensor().dataAsFloatArray
         }
-        return logits
+        return artifact.check(logits, runtime)
     }
 
     override fun close() = module.destroy()

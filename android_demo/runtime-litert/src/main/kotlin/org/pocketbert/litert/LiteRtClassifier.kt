@@ -23,13 +23,7 @@ class LiteRtClassifier private constructor(
         val logits = failing("could not answer") {
             signatures.getOrPut(length) { Signature(length) }.run(ids)
         }
-        if (logits.size != artifact.labels) {
-            throw RuntimeFailure(
-                "$runtime gives ${logits.size} logits, and ${artifact.labels} labels are sealed. " +
-                    "Make the bundle again.",
-            )
-        }
-        return logits
+        return artifact.check(logits, runtime)
     }
 
     override fun close() {

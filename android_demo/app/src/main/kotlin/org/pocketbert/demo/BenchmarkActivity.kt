@@ -1,0 +1,79 @@
+package org.pocketbert.demo
+
+import android.content.Intent
+import android.os.Bundle
+import android.view.WindowManager
+import androidx.activity.ComponentActivity
+import androidx.activity.compose.setContent
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.padding
+import androidx.compose.material3.LinearProgressIndicator
+import androidx.compose.material3.Surface
+import androidx.compose.material3.Text
+import androidx.compose.runtime.getValue
+import androidx.compose.runtime.mutableFloatStateOf
+import androidx.compose.runtime.setValue
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.res.stringResource
+import androidx.compose.ui.unit.dp
+import java.io.File
+import kotlin.concurrent.thread
+import org.pocketbert.core.BenchmarkRunner
+import org.pocketbert.core.Bundle as SealedBundle
+import org.pocketbert.core.BundleException
+import org.pocketbert.core.Rules
+import org.pocketbert.core.writeRecord
+import org.pocketbert.demo.ui.DemoTheme
+
+/**
+ * Measures one artefact and writes the record, as `docs/benchmarking.md` tells; adb starts it:
+ * `am start -W -S -n org.pocketbert.demo/.BenchmarkActivity --es bundle … --es runtime …`.
+ */
+class BenchmarkActivity : ComponentActivity() {
+    private var progress by mutableFloatStateOf(0f)
+
+    override fun onCreate(savedInstanceState: Bundle?) {
+        super.onCreate(savedInstanceState)
+        window.addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON)
+        val runtime = intent.getStringExtra("runtime").orEmpty()
+        setContent {
+            DemoTheme {
+                Surface {
+                    Column(Modifier.padding(32.dp)) {
+                        val now = if (progress < 1f) R.string.benchmark else R.string.benchmark_done
+                        Text(stringResource(now, runtime))
+                        LinearProgressIndicator(progress = { progress })
+                    }
+                }
+            }
+        }
+        if (savedInstanceState == null) thread(name = "benchmark") { measure(intent, runtime) }
+    }
+
+    private fun measure(from: Intent, runtime: String) {
+        val file = from.getStringExtra("record") ?: return
+        writeRecord(File(file)) { record(from, runtime) }
+        progress = 1f
+    }
+
+    private fun record(from: Intent, runtime: String): String {
+        val bundle = SealedBundle.open(File(from.getStringExtra("bundle").orEmpty()))
+        val artifact = bundle.artifact(runtime)
+        val factory = FACTORIES[runtime] ?: throw BundleException(
+            "This app runs ${FACTORIES.keys.joinToString()}, and $runtime was asked for.",
+        )
+        bundle.load(runtime, factory).close() // golden cases: what is measured answers rightly
+        val rules = Rules(
+            warmUp = from.getIntExtra("warmUp", Rules().warmUp),
+            queries = from.getIntExtra("queries", Rules().queries),
+            seconds = from.getFloatExtra("seconds", Rules().seconds.toFloat()).toDouble(),
+            coolDown = from.getFloatExtra("coolDown", 0f).toDouble(),
+        )
+        val runner = BenchmarkRunner(bundle, artifact, factory, machine())
+        return runner.run(rules) { progress = it * ALMOST }.toJson()
+    }
+
+    private companion object {
+        const val ALMOST = 0.99f // until the record is written
+    }
+}

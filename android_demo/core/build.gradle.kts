@@ -1,0 +1,23 @@
+plugins {
+    alias(libs.plugins.kotlin.jvm)
+}
+
+kotlin {
+    jvmToolchain(17)
+    compilerOptions.allWarningsAsErrors = true
+}
+
+dependencies {
+    implementation(libs.gson)
+    testImplementation(libs.gson)
+    testImplementation(libs.junit)
+    testRuntimeOnly(libs.junit.launcher)
+}
+
+// With the bundle that `pocketbert install` put into the app's assets, and `-Pstrings=FILE` of
+// tests/phone_cases.py; tests that lack theirs say so and are not run.
+tasks.test {
+    useJUnitPlatform()
+    systemProperty("pocketbert.bundle", rootDir.resolve("app/src/main/assets/bundle").path)
+    providers.gradleProperty("strings").orNull?.let { systemProperty("pocketbert.strings", it) }
+}

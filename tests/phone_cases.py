@@ -10,17 +10,21 @@ from pipeline.quiet import quiet
 quiet()  # before any toolchain is imported
 
 import json  # noqa: E402
-import random  # noqa: E402
 import sys  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
+from collections.abc import Iterator, Sequence  # noqa: E402
 from pathlib import Path  # noqa: E402
+from typing import TypeVar  # noqa: E402
 
-from pipeline.bundle import TORTURE, Bundle, open_bundle  # noqa: E402
+from pipeline.bundle import open_bundle  # noqa: E402
 from pipeline.targets import get_target  # noqa: E402
-from pipeline.vocabulary import SPECIAL  # noqa: E402
+from pipeline.vocabulary import SPECIAL, Vocabulary  # noqa: E402
+
+T = TypeVar("T")
 
 STRINGS = 100_000
 SEED = 0
+UPPERCASE = {c: c - 32 for c in range(ord("a"), ord("z") + 1)}  # of ASCII: no Unicode table
+ODD = ("##", "[", "]", "\u0301", "x" * 100, "x" * 101, "\n")
 # Where normalization is hard: accents, final sigma, Turkish, marks, CJK, Hangul, signs, emoji.
 BLOCKS = (
     *((0x20, 0x7F), (0xA0, 0x24F), (0x300, 0x36F), (0x370, 0x3FF), (0x400, 0x52F), (0x590, 0x6FF)),
@@ -31,36 +35,58 @@ BLOCKS = (
 )
 
 
-def texts(bundle: Bundle, count: int) -> Iterator[str]:
-    """Seeded mixtures of pieces of the vocabulary, real texts, torture and any code points."""
-    chance = random.Random(SEED)
-    pieces = [piece.removeprefix("##") for piece in bundle.vocabulary.pieces]
-    real = [case.text for case in bundle.golden]
+class Chance:
+    """SplitMix64 (Steele, Lea, Flood 2014): a few lines, and the same numbers, in any language."""
+
+    def __init__(self, seed: int) -> None:
+        self.state = seed
+
+    def below(self, limit: int) -> int:
+        """A number from 0 to `limit` - 1."""
+        mask = (1 << 64) - 1
+        self.state = (self.state + 0x9E3779B97F4A7C15) & mask
+        mixed = (self.state ^ (self.state >> 30)) * 0xBF58476D1CE4E5B9 & mask
+        mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB & mask
+        return ((mixed ^ (mixed >> 31)) >> 11) % limit
+
+    def between(self, low: int, high: int) -> int:
+        """A number, both ends included."""
+        return low + self.below(high - low + 1)
+
+    def of(self, options: Sequence[T]) -> T:
+        """One of them."""
+        return options[self.below(len(options))]
+
+
+def texts(vocabulary: Vocabulary, real: Sequence[str], count: int) -> Iterator[str]:
+    """Seeded mixtures of pieces, real texts and any code points; Swift's tests make the same."""
+    chance = Chance(SEED)
+    pieces = [piece.removeprefix("##") for piece in vocabulary.pieces]
 
     def characters() -> str:
-        first, last = chance.choice(BLOCKS)
-        some = (chance.randint(first, last) for _ in range(chance.randint(1, 6)))
+        first, last = chance.of(BLOCKS)
+        some = [chance.between(first, last) for _ in range(chance.between(1, 6))]
         return "".join(chr(c) for c in some if not 0xD800 <= c < 0xE000)
 
     makers = (
-        lambda: chance.choice(pieces),
-        lambda: chance.choice(pieces).upper() + chance.choice(pieces),
+        lambda: chance.of(pieces),
+        lambda: chance.of(pieces).translate(UPPERCASE) + chance.of(pieces),
         characters,
-        lambda: chance.choice(pieces) + characters(),
-        lambda: chance.choice(real)[: chance.randint(0, 60)],
-        lambda: chance.choice(SPECIAL),
-        lambda: chance.choice(("##", "[", "]", "\u0301", "x" * chance.randint(95, 105), "\n")),
+        lambda: chance.of(pieces) + characters(),
+        lambda: chance.of(real)[: chance.between(0, 60)],
+        lambda: chance.of(SPECIAL),
+        lambda: chance.of(ODD),
     )
-    yield from TORTURE
-    for _ in range(count - len(TORTURE)):
-        parts = [chance.choice(makers)() for _ in range(chance.randint(1, 8))]
-        yield chance.choice(("", " ", " ")).join(parts)
+    for _ in range(count):
+        parts = [chance.of(makers)() for _ in range(chance.between(1, 8))]
+        yield chance.of(("", " ", " ")).join(parts)
 
 
 def main(source: Path, folder: Path, count: int) -> None:
     """Write both files."""
     bundle = open_bundle(source)
-    strings = list(texts(bundle, count))
+    real = [case.text for case in bundle.golden]
+    strings = list(texts(bundle.vocabulary, real, count))
     encodings = bundle.vocabulary.tokenizer.encode_batch(strings)
     with (folder / "strings.jsonl").open("w", encoding="utf-8") as file:
         for text, encoding in zip(strings, encodings, strict=True):

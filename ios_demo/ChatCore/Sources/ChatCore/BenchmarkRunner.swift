@@ -1,0 +1,157 @@
+import Foundation
+
+/// How long to measure, after MLPerf Mobile: both minima hold.
+public struct Rules: Sendable, Equatable {
+    public var warmUp: Int
+    public var queries: Int
+    public var seconds: Double
+    public var coolDown: Double
+
+    public init(
+        warmUp: Int = 20, queries: Int = 1024, seconds: Double = 10, coolDown: Double = 0
+    ) {
+        self.warmUp = warmUp
+        self.queries = queries
+        self.seconds = seconds
+        self.coolDown = coolDown
+    }
+}
+
+/// Measures one artefact of a bundle; the clock and all that a system tells are handed in.
+public struct BenchmarkRunner: Sendable {
+    private let bundle: ChatBundle
+    private let artifact: Artifact
+    private let loader: ClassifierLoader
+    private let machine: Machine
+    private let clock: NanoClock
+    private let system: System
+
+    /// What only the system knows or does; the defaults know nothing and rest by sleeping.
+    public struct System: Sendable {
+        public var sleep: @Sendable (Double) -> Void
+        public var residentBytes: @Sendable () -> Int?
+        public var thermalState: @Sendable () -> String?
+        public var remarks: [String]
+
+        public init(
+            sleep: @escaping @Sendable (Double) -> Void = { Thread.sleep(forTimeInterval: $0) },
+            residentBytes: @escaping @Sendable () -> Int? = { nil },
+            thermalState: @escaping @Sendable () -> String? = { nil },
+            remarks: [String] = []
+        ) {
+            self.sleep = sleep
+            self.residentBytes = residentBytes
+            self.thermalState = thermalState
+            self.remarks = remarks
+        }
+    }
+
+    private static let lengths = [8, 16, 32, 64]
+    private static let calls = 100
+    private static let nanosASecond = 1e9
+
+    public init(
+        bundle: ChatBundle, artifact: Artifact, loader: @escaping ClassifierLoader,
+        machine: Machine, clock: @escaping NanoClock = systemClock, system: System = System()
+    ) {
+        self.bundle = bundle
+        self.artifact = artifact
+        self.loader = loader
+        self.machine = machine
+        self.clock = clock
+        self.system = system
+    }
+
+    /// Load once, measure by `rules`; `progress` goes from 0 to 1. Throws `ChatError`.
+    public func run(
+        _ rules: Rules, progress: (Double) -> Void = { _ in }
+    ) throws -> LatencyRecord {
+        guard let firstText = bundle.realTexts.first else {
+            throw ChatError.bundle("The bundle has no real text to measure. Make it again.")
+        }
+        let before = system.residentBytes()
+        let begun = clock()
+        let classifier = try loader(artifact)
+        _ = try classifier.logits(bundle.tokenizer.encode(firstText))
+        let load = clock() - begun
+        let loaded = system.residentBytes()
+        if rules.coolDown > 0 { system.sleep(rules.coolDown) }
+        let cool = system.thermalState()
+        let started = clock()
+        let steps = try measure(classifier, rules, progress)
+        let took = clock() - started
+        return LatencyRecord(
+            kind: machine.kind,
+            device: machine.device,
+            system: machine.system,
+            artifact: artifact.name,
+            sha256: artifact.sha256,
+            runtime: classifier.runtime,
+            warmUp: rules.warmUp,
+            seconds: Double(took) / Self.nanosASecond,
+            coolDown: rules.coolDown,
+            loadMs: Double(load) / nanosAMillisecond,
+            memoryBefore: before,
+            memoryLoaded: loaded,
+            wall: steps,
+            byLength: try byLength(classifier),
+            thermal: thermal(from: cool),
+            remarks: system.remarks)
+    }
+
+    private func thermal(from before: String?) -> Thermal? {
+        guard let before, let after = system.thermalState() else { return nil }
+        return Thermal(before: before, after: after)
+    }
+
+    private func measure(
+        _ classifier: Classifier, _ rules: Rules, _ progress: (Double) -> Void
+    ) throws -> Steps {
+        var engine = ChatEngine(
+            bundle: bundle, artifact: artifact, classifier: classifier, clock: clock)
+        let texts = bundle.realTexts
+        var next = 0
+        func text() -> String {
+            defer { next = (next + 1) % texts.count }
+            return texts[next]
+        }
+        for _ in 0..<rules.warmUp { _ = try engine.answer(text()) }
+        var recorder = LatencyRecorder()
+        let started = clock()
+        var count = 0
+        var spent = 0.0
+        repeat {
+            let begun = clock()
+            let answer = try engine.answer(text())
+            recorder.add(answer, nanos: clock() - begun)
+            count += 1
+            spent = Double(clock() - started) / Self.nanosASecond
+            let inTime = rules.seconds > 0 ? spent / rules.seconds : 1
+            progress(min(1, Double(count) / Double(max(1, rules.queries)), inTime))
+        } while count < rules.queries || spent < rules.seconds
+        guard let steps = recorder.steps else {
+            throw ChatError.runtime("Nothing was measured. Ask for at least one query.")
+        }
+        return steps
+    }
+
+    /// Inference over real words, cut to exactly so many tokens.
+    private func byLength(_ classifier: Classifier) throws -> [LengthCost] {
+        let encoded = bundle.realTexts.map { bundle.tokenizer.encode($0) }
+        let words = encoded.flatMap { $0.dropFirst().dropLast() }
+        guard let sample = encoded.first, let first = sample.first, let last = sample.last,
+            !words.isEmpty
+        else { return [] }
+        return try Self.lengths.filter { $0 <= artifact.lengths.last ?? 0 }.map { tokens -> LengthCost in
+            let inside = (0..<(tokens - 2)).map { words[$0 % words.count] }
+            let ids = [first] + inside + [last]
+            for _ in 0..<(Self.calls / 10) { _ = try classifier.logits(ids) }
+            let nanos = try (0..<Self.calls).map { _ -> UInt64 in
+                let begun = clock()
+                _ = try classifier.logits(ids)
+                return clock() - begun
+            }
+            return LengthCost(tokens: tokens, inference: Latency(nanos: nanos))
+        }
+    }
+}

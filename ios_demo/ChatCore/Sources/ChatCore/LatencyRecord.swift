@@ -1,0 +1,80 @@
+import Foundation
+
+/// What a measurement ran on; `kind` as in `record.schema.json`.
+public struct Machine: Sendable, Equatable {
+    public let kind: String
+    public let device: String
+    public let system: String
+
+    public init(kind: String, device: String, system: String) {
+        self.kind = kind
+        self.device = device
+        self.system = system
+    }
+}
+
+/// Before and after, in the system's own words.
+public struct Thermal: Sendable, Equatable, Codable {
+    public let before: String
+    public let after: String
+}
+
+/// One inference over a text of so many tokens.
+public struct LengthCost: Sendable, Equatable, Codable {
+    public let tokens: Int
+    public let inference: Latency
+}
+
+/// What an artefact cost on one machine, in schema 1.0; `pipeline/bench/record.py` reads it.
+public struct LatencyRecord: Sendable, Equatable, Codable {
+    public var schema = "1.0"
+    public let kind: String
+    public let device: String
+    public let system: String
+    public let artifact: String
+    public let sha256: String
+    public let runtime: String
+    public var threads = 1
+    public let warmUp: Int
+    public let seconds: Double
+    public let coolDown: Double
+    public let loadMs: Double
+    public var loads = 1
+    public let memoryBefore: Int?
+    public let memoryLoaded: Int?
+    public let wall: Steps
+    public let byLength: [LengthCost]
+    public let thermal: Thermal?
+    public let remarks: [String]
+
+    private enum CodingKeys: String, CodingKey {
+        case schema, kind, device, system, artifact, sha256, runtime, threads, seconds, loads
+        case wall, thermal, remarks
+        case warmUp = "warm_up"
+        case coolDown = "cool_down_s"
+        case loadMs = "load_ms"
+        case memoryBefore = "memory_before_bytes"
+        case memoryLoaded = "memory_loaded_bytes"
+        case byLength = "by_length"
+    }
+
+    /// As the file that `pocketbert bench --on ios` fetches.
+    public func json() throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        return try encoder.encode(self)
+    }
+}
+
+/// Write what `measure` returns into `file`, or `error: ` and the reason, whole at once.
+public func writeRecord(to file: URL, measure: () throws -> Data) throws {
+    let said: Data
+    do {
+        said = try measure()
+    } catch let error as ChatError {
+        said = Data("error: \(error.message)".utf8)
+    } catch {
+        said = Data("error: \(error)".utf8)
+    }
+    try said.write(to: file, options: .atomic)
+}

@@ -262,7 +262,7 @@ def verify(bundle: BundleFolder, as_json: Json = False) -> None:
 def install(
     bundle: BundleFolder,
     destination: Annotated[
-        Path, typer.Argument(help="android_demo, or the folder that becomes the bundle.")
+        Path, typer.Argument(help="android_demo, ios_demo, or the folder that becomes the bundle.")
     ],
     as_json: Json = False,
 ) -> None:

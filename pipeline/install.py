@@ -22,14 +22,15 @@ PLACES = (
     Place(
         "app/src/main/AndroidManifest.xml", "app/src/main/assets/bundle", ("executorch", "tflite")
     ),
+    Place("project.yml", "Resources/bundle", ("coreml", "executorch", "tflite")),
 )
 
 
 def install(bundle: Bundle, destination: Path) -> Path:
     """Copy `bundle`, or the part that an app runs, and return the folder where it lies now.
 
-    An app is told by its files: the sample Android app takes its two artefacts into its assets.
-    Any other destination becomes the whole bundle. What was there stays until the new one is whole.
+    A sample app is told by its files, and takes the artefacts that it runs into its resources. Any
+    other destination becomes the whole bundle. What was there stays until the new one is whole.
 
     Raises:
         InputError: the destination holds something other than a bundle or can't be written, or the

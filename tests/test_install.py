@@ -36,6 +36,14 @@ def test_android_app_gets_what_it_runs(bundle, android):
         assert (placed / name).read_bytes() == (bundle.path / name).read_bytes()
 
 
+def test_ios_app_gets_what_it_runs(bundle, tmp_path):
+    (tmp_path / "project.yml").write_text("name: ChatDemo", encoding="utf-8")
+    placed = install(bundle, tmp_path)
+    assert placed == tmp_path / "Resources" / "bundle"
+    models = {name.split("/")[0] for name in names(placed)} - {"manifest.json", "vocab.txt"}
+    assert {"tflite.tflite", "coreml.mlpackage"} <= models and "tflite-task.tflite" not in models
+
+
 def test_other_folder_becomes_the_whole_bundle(bundle, tmp_path):
     placed = install(bundle, tmp_path / "copy")
     assert open_bundle(placed).manifest == bundle.manifest

@@ -2,15 +2,19 @@
 
 import json
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import phone_fixture
 import pytest
 import tree_sitter_swift
+import yaml
 from tree_sitter import Language, Node, Parser
 
+from pipeline.bench import ios
 from pipeline.bundle import MANIFEST
 from pipeline.files import sha256
+from pipeline.install import PLACES
 from pipeline.vocabulary import read_vocabulary
 
 DEMO = Path(__file__).parent.parent / "ios_demo"
@@ -75,3 +79,102 @@ def test_digests_of_the_fixture_are_those_of_the_tokenizer():
     assert written == {"block": phone_fixture.BLOCK, "sha256": made}
     encodings = vocabulary.tokenizer.encode_batch([case["text"] for case in golden])
     assert [encoding.ids for encoding in encodings] == [case["input_ids"] for case in golden]
+
+
+# --- The project ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def project():
+    return yaml.safe_load((DEMO / "project.yml").read_text(encoding="utf-8"))
+
+
+def test_project_names_what_is_there(project):
+    for target in project["targets"].values():
+        for source in target["sources"]:
+            if isinstance(source, str) or not source.get("optional"):
+                path = source if isinstance(source, str) else source["path"]
+                assert (DEMO / path).is_dir(), path
+        for dependency in target["dependencies"]:
+            assert dependency.get("package", "ChatCore") in project["packages"]
+            assert dependency.get("target", "ChatDemo") in project["targets"]
+    app = project["targets"]["ChatDemo"]["settings"]["base"]
+    assert app["PRODUCT_BUNDLE_IDENTIFIER"] == ios.APP
+    assert "-all_load" in app["OTHER_LDFLAGS"]
+
+
+def test_runtimes_are_those_that_exported(project):
+    branches = {name: package.get("branch") for name, package in project["packages"].items()}
+    assert branches["ExecuTorch"] == f"swiftpm-{version('executorch')}"
+    assert branches["LiteRT"] == f"release/{version('ai-edge-litert')}"
+    shown = "\n".join(file.read_text(encoding="utf-8") for file in SWIFT)
+    assert f'"ExecuTorch {version("executorch")}"' in shown
+    assert f'"LiteRT {version("ai-edge-litert")}"' in shown
+
+
+def test_build_names_what_to_run_without_a_bundle(project):
+    (script,) = project["targets"]["ChatDemo"]["preBuildScripts"]
+    assert "pocketbert install build/bundle ios_demo" in script["script"]
+    (place,) = (place for place in PLACES if place.mark == "project.yml")
+    assert place.folder in script["script"]
+
+
+def test_asset_catalogue_is_whole():
+    catalogue = DEMO / "ChatDemo" / "Assets.xcassets"
+    for folder in (catalogue, *(path for path in catalogue.rglob("*") if path.is_dir())):
+        content = json.loads((folder / "Contents.json").read_text(encoding="utf-8"))
+        assert content["info"]["version"] == 1
+
+
+def test_app_understands_the_flags_of_the_driver():
+    source = (DEMO / "ChatDemo" / "Benchmark.swift").read_text(encoding="utf-8")
+    driver = Path(ios.__file__).read_text(encoding="utf-8")
+    flags = set(re.findall(r'"(--(?:benchmark|record|warm-up|queries|seconds|cool-down))"', driver))
+    assert len(flags) == 6 and flags == set(re.findall(r'value\("(--[a-z-]+)"\)', source))
+
+
+# --- What the app calls on ChatCore -----------------------------------------------------------
+
+
+def declared(folder: Path) -> set[str]:
+    """Types, functions, properties and cases that ChatCore makes public."""
+    source = "\n".join(file.read_text(encoding="utf-8") for file in folder.rglob("*.swift"))
+    kinds = "struct|enum|class|actor|func|var|let|typealias"
+    public = re.findall(rf"public (?:static |mutating )*(?:{kinds}) (\w+)", source)
+    cases = re.findall(r"^\s*case (\w+)\(", source, re.MULTILINE)
+    extended = re.findall(r"extension (\w+) \{\n(?:.*\n)*?\}", source)
+    return {*public, *cases, *extended}
+
+
+# Of ChatCore's values that the app holds: the name in the app, and the type it has there.
+HELD = {
+    "answer": "Answer",
+    "artifact": "Artifact",
+    "bundle": "ChatBundle",
+    "engine": "ChatEngine",
+    "latency": "Latency",
+    "recorder": "LatencyRecorder",
+    "rules": "Rules",
+    "runner": "BenchmarkRunner",
+    "steps": "Steps",
+}
+
+
+def test_app_calls_only_what_core_has():
+    core = declared(DEMO / "ChatCore" / "Sources" / "ChatCore")
+    assert {*HELD.values(), "ChatError", "Classifier", "ClassifierLoader", "Machine"} <= core
+    app = "\n".join(
+        file.read_text(encoding="utf-8")
+        for folder in ("ChatDemo", "ChatDemoTests")
+        for file in (DEMO / folder).rglob("*.swift")
+    )
+    used = set(re.findall(rf"\b(?:{'|'.join(HELD)})\.(\w+)", app))
+    used |= set(re.findall(r"\b(?:ChatBundle|ChatError|Classifier|Machine)\.(\w+)", app))
+    theirs = {"map", "flatMap", "self"}  # Swift's own, on optionals
+    ours = {"runtimes", "name", "bundle", "documentsDirectory", "main", "this", "bundleURL"}
+    assert used - theirs - ours <= core, used - core
+
+
+def test_planted_call_of_nothing_is_caught():
+    core = declared(DEMO / "ChatCore" / "Sources" / "ChatCore")
+    assert "realTexts" in core and "unrealTexts" not in core

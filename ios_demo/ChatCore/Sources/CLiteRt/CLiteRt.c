@@ -1,0 +1,1 @@
+#include "CLiteRt.h" /* a target needs a source */

@@ -1,0 +1,56 @@
+import ChatCore
+
+/// A runtime, and for Core ML the units that it may compute on.
+enum Runtime: String, CaseIterable, Identifiable, Sendable {
+    case coreML = "Core ML"
+    case coreMLOnCPU = "Core ML, CPU"
+    case coreMLOnGPU = "Core ML, GPU"
+    case coreMLOnNeuralEngine = "Core ML, Neural Engine"
+    case executorch = "ExecuTorch"
+    case liteRT = "LiteRT"
+
+    var id: String { rawValue }
+
+    /// The artefact's name in the bundle.
+    var artifact: String {
+        switch self {
+        case .coreML, .coreMLOnCPU, .coreMLOnGPU, .coreMLOnNeuralEngine: return "coreml"
+        case .executorch: return "executorch"
+        case .liteRT: return "tflite"
+        }
+    }
+
+    /// Nil where this build does not carry the runtime.
+    var loader: ClassifierLoader? {
+        switch self {
+        case .coreML, .coreMLOnCPU, .coreMLOnGPU, .coreMLOnNeuralEngine: return coreMLLoader
+        case .executorch: return executorchLoader
+        case .liteRT: return liteRTLoader
+        }
+    }
+
+    /// The runtime that `pocketbert bench` calls `name`.
+    static func named(_ name: String) -> Runtime? {
+        allCases.first { $0.artifact == name }
+    }
+
+    static func carried(by bundle: ChatBundle) -> [Runtime] {
+        allCases.filter { $0.loader != nil && bundle.artifacts[$0.artifact] != nil }
+    }
+}
+
+#if !canImport(CoreML)
+    extension Runtime {
+        var coreMLLoader: ClassifierLoader? { nil }
+    }
+#endif
+#if !canImport(ExecuTorch)
+    extension Runtime {
+        var executorchLoader: ClassifierLoader? { nil }
+    }
+#endif
+#if !canImport(LiteRT)
+    extension Runtime {
+        var liteRTLoader: ClassifierLoader? { nil }
+    }
+#endif

@@ -19,12 +19,12 @@ from pipeline.evaluate import Calibration
 from pipeline.files import replacing_folder, sha256, write_json
 from pipeline.inference import Logits
 from pipeline.recipes import Recipe
+from pipeline.signing import MANIFEST, SIGNATURE, check_signature
 from pipeline.targets import TARGETS, get_target
 from pipeline.targets.base import Artifact, Runner
 from pipeline.vocabulary import Vocabulary, read_vocabulary
 
 SCHEMA = "1.1"  # readers refuse another number before the dot
-MANIFEST = "manifest.json"
 GOLDEN_CASES = 200
 # What breaks tokenizers and runtimes: every bundle carries these, whatever its data.
 TORTURE = (
@@ -173,13 +173,21 @@ def seal(
     return folder
 
 
-def open_bundle(path: Path) -> Bundle:
+def open_bundle(path: Path, key: Path | None = None) -> Bundle:
     """Check every file of the bundle at `path` against its manifest, and open it.
 
+    Args:
+        path: the folder.
+        key: public key in PEM; with one, the manifest must be signed by its owner.
+
     Raises:
-        BundleError: not a bundle, of an unknown schema, or with a changed, missing or added file.
+        BundleError: not a bundle, of an unknown schema, with a changed, missing or added file, or
+            not signed as asked.
+        InputError: the key is none.
     """
     manifest = _read_json(path / MANIFEST)
+    if key:
+        check_signature(path, key)
     try:
         _check_schema(path, str(manifest["schema"]))
         _check_files(path, manifest["files"])
@@ -298,7 +306,7 @@ def _check_schema(path: Path, schema: str) -> None:
 
 def _check_files(path: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
     found = {f.relative_to(path).as_posix() for f in path.rglob("*") if not f.is_dir()}
-    for name in sorted(found - files.keys() - {MANIFEST}):
+    for name in sorted(found - files.keys() - {MANIFEST, SIGNATURE}):
         raise BundleError(f"{path / name}: is not in the manifest. Remove it, or seal again.")
     for name, entry in files.items():
         file = path / name

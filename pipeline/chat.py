@@ -51,10 +51,8 @@ class ChatEngine:
         done = self._clock()
         best = int(logits.argmax())
         nearest = self._bundle.labels[best]
-        # [CLS] and [SEP] alone: a text without a token says nothing, whatever the logits are.
-        said_something = encoded.attention_mask.sum() > 2
-        understood = bool(said_something and logits[best] >= self._calibration.threshold)
-        intent = nearest if understood else None
+        tokens = int(encoded.attention_mask.sum())
+        intent = nearest if self._calibration.understands(float(logits[best]), tokens) else None
         return Answer(
             reply=self._reply(intent or self._bundle.out_of_scope_label),
             intent=intent,

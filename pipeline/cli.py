@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from pipeline import __version__, measuring
+from pipeline import __version__, bundling, measuring
 from pipeline.config import PRESETS, TARGETS, DataConfig, load_config
-from pipeline.console import err, out, print_json, progress
+from pipeline.console import err, out, plain, print_json, progress
 from pipeline.errors import GateFailed, NotRun, PipelineError
 from pipeline.options import (
     BundleFolder,
@@ -41,6 +41,13 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+app.command(epilog="Example: [bold]pocketbert verify build/bundle --json[/]")(bundling.verify)
+app.command(epilog="Example: [bold]pocketbert install build/bundle android_demo[/]")(
+    bundling.install
+)
+app.command(epilog="Example: [bold]pocketbert keygen keys[/]")(bundling.keygen)
+app.command(epilog="Example: [bold]pocketbert sign build/bundle keys/private.pem[/]")(bundling.sign)
+app.command(epilog="Example: [bold]pocketbert diff shipped/bundle build/bundle[/]")(bundling.diff)
 app.command(epilog="Example: [bold]pocketbert bench build/bundle --on host[/]")(measuring.bench)
 app.command(epilog="Example: [bold]pocketbert report build[/]")(measuring.report)
 
@@ -239,44 +246,6 @@ def chat(
             show.chat_answer(out, answers[-1])
 
 
-@app.command(epilog="Example: [bold]pocketbert verify build/bundle --json[/]")
-def verify(bundle: BundleFolder, as_json: Json = False) -> None:
-    """Check every digest, and have every artefact reproduce the golden cases."""
-    opened = _open(bundle)
-    from pipeline import show
-    from pipeline.audit import Audit, verify_bundle
-    from pipeline.errors import BundleError
-
-    with progress() as track:
-        outcomes = verify_bundle(opened, track)
-    if as_json:
-        print_json({name: _plain(outcome) for name, outcome in outcomes.items()})
-    else:
-        show.verified(out, opened, outcomes)
-    failed = [name for name, outcome in outcomes.items() if isinstance(outcome, BundleError)]
-    if failed or not any(isinstance(outcome, Audit) for outcome in outcomes.values()):
-        raise GateFailed(f"{bundle}: not verified: {', '.join(failed or opened.artifacts)}.")
-
-
-@app.command(epilog="Example: [bold]pocketbert install build/bundle android_demo[/]")
-def install(
-    bundle: BundleFolder,
-    destination: Annotated[
-        Path, typer.Argument(help="android_demo, ios_demo, or the folder that becomes the bundle.")
-    ],
-    as_json: Json = False,
-) -> None:
-    """Check a bundle and copy it, or the part that an app runs, where the app's build finds it."""
-    opened = _open(bundle)
-    from pipeline.install import install
-
-    placed = install(opened, destination)
-    if as_json:
-        print_json({"bundle": str(placed)})
-    else:
-        out.print(f"bundle   {placed}")
-
-
 @app.command(
     "eval", epilog="Example: [bold]pocketbert eval build/bundle --data new_requests.csv[/]"
 )
@@ -305,7 +274,7 @@ def evaluate(
     for finding in findings:
         err.print(f"data: {escape(finding)}")
     if as_json:
-        print_json({name: _plain(outcome) for name, outcome in outcomes.items()})
+        print_json({name: plain(outcome) for name, outcome in outcomes.items()})
     else:
         show.evaluated(out, outcomes)
 
@@ -366,7 +335,3 @@ def _lines() -> Iterator[str]:
     sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     for line in sys.stdin:
         yield line.rstrip("\n")
-
-
-def _plain(outcome: Any) -> Any:
-    return {"error": str(outcome)} if isinstance(outcome, Exception) else asdict(outcome)

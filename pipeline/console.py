@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 from rich.console import Console
@@ -48,3 +49,8 @@ def progress() -> Iterator[Track]:
 def print_json(value: Any) -> None:
     """Print `value` on stdout, for machines."""
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def plain(outcome: Any) -> Any:
+    """What JSON can hold of a result, or of the error in its place."""
+    return {"error": str(outcome)} if isinstance(outcome, Exception) else asdict(outcome)

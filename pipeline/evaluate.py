@@ -27,6 +27,10 @@ class Calibration:
     temperature: float  # divides the logits before the softmax
     threshold: float  # a highest logit below this is out of scope
 
+    def understands(self, highest: float, tokens: int) -> bool:
+        """Whether a text is answered; [CLS] and [SEP] alone say nothing, whatever the logits."""
+        return tokens > 2 and highest >= self.threshold
+
 
 @dataclass(frozen=True)
 class OutOfScope:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
@@ -49,6 +50,19 @@ def write_json(file: Path, value: Any, *, compact: bool = False) -> None:
     layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, **layout)
     file.write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def replacing_file(file: Path) -> Iterator[Path]:
+    """Yield a file beside `file` that takes its place once the block ends without error."""
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

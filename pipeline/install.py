@@ -4,9 +4,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.bundle import MANIFEST, Bundle
+from pipeline.bundle import Bundle
 from pipeline.errors import InputError
 from pipeline.files import replacing_folder
+from pipeline.signing import MANIFEST, SIGNATURE
 
 
 @dataclass(frozen=True)
@@ -69,5 +70,6 @@ def _carried(bundle: Bundle, place: Place | None) -> tuple[str, ...]:
             f"{bundle.path}: has none of {', '.join(place.artifacts)}, which this app runs. "
             "Make it with --targets."
         )
-    files = (MANIFEST, *bundle.manifest["files"])
+    signature = [SIGNATURE] if (bundle.path / SIGNATURE).exists() else []
+    files = (MANIFEST, *signature, *bundle.manifest["files"])
     return tuple(name for name in files if name.split("/")[0] not in dropped)

@@ -1,6 +1,5 @@
 """The commands that measure and show what was measured: parsing and printing only."""
 
-import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ import typer
 from pipeline.config import TARGETS
 from pipeline.console import err, out, print_json, progress
 from pipeline.errors import GateFailed, NotRun, PipelineError, TargetUnavailable
-from pipeline.options import BundleFolder, Json, Place, to_names
+from pipeline.options import BundleFolder, Json, Place, to_names, to_share
 
 
 def bench(
@@ -41,7 +40,7 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure every artefact: on this host, a phone, or an emulated ARM64 processor."""
-    allowed = _share(tolerance)
+    allowed = to_share(tolerance)
     from pipeline import show
     from pipeline.bench import gate as gates
     from pipeline.bench.drivers import measures
@@ -105,14 +104,3 @@ def report(
 
     page = write_report([read_build(build) for build in builds], file or builds[0] / "report.html")
     out.print(f"report   {page}")
-
-
-def _share(text: str) -> float:
-    """A share in "1%" or "0.01"."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text.strip())
-    if not found:
-        raise typer.BadParameter(f"{text!r} is no share; write 1% or 0.01")
-    share = float(found[1]) / (100 if found[2] else 1)
-    if share >= 1:
-        raise typer.BadParameter(f"{text!r} lets everything pass; write 1% or 0.01")
-    return share

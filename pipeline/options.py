@@ -49,3 +49,14 @@ def to_bytes(text: str) -> int:
 def to_names(commas: str | None) -> tuple[str, ...] | None:
     """Names in "one,two"; None for no text."""
     return tuple(name.strip() for name in commas.split(",")) if commas else None
+
+
+def to_share(text: str) -> float:
+    """A share in "1%" or "0.01"."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(%?)", text.strip())
+    if not found:
+        raise typer.BadParameter(f"{text!r} is no share; write 1% or 0.01")
+    share = float(found[1]) / (100 if found[2] else 1)
+    if share >= 1:
+        raise typer.BadParameter(f"{text!r} lets everything pass; write 1% or 0.01")
+    return share

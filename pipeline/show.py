@@ -13,6 +13,7 @@ from pipeline.bench.gate import Change
 from pipeline.bench.record import KINDS, LatencyRecord, describe_memory, summarize
 from pipeline.bundle import Bundle
 from pipeline.chat import Answer
+from pipeline.difference import Difference
 from pipeline.errors import NotRun, PipelineError
 from pipeline.evaluate import Evaluation
 from pipeline.result import RunResult
@@ -182,6 +183,29 @@ def verified(
             console.print(f"{GOOD} {name}: {cases} by {engine}")
         else:
             console.print(f"{BAD} {escape(str(outcome))}")
+
+
+def difference(console: Console, found: Difference, shown: int = 10) -> None:
+    """What changed between two bundles; of the golden texts answered otherwise, the first."""
+    for words, labels in (("added", found.labels_added), ("removed", found.labels_removed)):
+        if labels:
+            console.print(f"labels {words}: {escape(', '.join(labels))}")
+    table = _table("", ("artefact",), ("size", "now", "accuracy", "now", "agrees", "now"), ())
+    for name, figures in found.artifacts.items():
+        sizes = ["none" if size is None else f"{size / 1e6:.2f} MB" for size in figures.bytes]
+        shares = [
+            "" if share is None else f"{share:.1%}"
+            for share in (*figures.accuracy, *figures.agreement)
+        ]
+        table.add_row(name, *sizes, *shares)
+    console.print(table)
+    changed = f"{len(found.answers)} answers changed"
+    console.print(f"{changed} on the {found.golden_texts} golden texts that both have")
+    for one in found.answers[:shown]:
+        text = one.text if len(one.text) <= 60 else f"{one.text[:59]}…"
+        console.print(f"  {one.artifact}: {text!r}: {one.before} → {one.after}", markup=False)
+    if len(found.answers) > shown:
+        console.print(f"  and {len(found.answers) - shown} more, with --json")
 
 
 def evaluated(console: Console, outcomes: Mapping[str, Audit | PipelineError]) -> None:

@@ -51,6 +51,7 @@ ORDER = [
     "targets",
     "verify",
     "choose",
+    "signing",
     "bundle",
     "install",
     "audit",
@@ -67,6 +68,7 @@ ORDER = [
     "bench.drivers",
     "cache",
     "plots",
+    "difference",
     "result",
     "charts",
     "report",
@@ -79,6 +81,7 @@ ORDER = [
     "show",
     "options",
     "measuring",
+    "bundling",
     "cli",
     "__main__",
 ]

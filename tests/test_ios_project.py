@@ -12,9 +12,9 @@ import yaml
 from tree_sitter import Language, Node, Parser
 
 from pipeline.bench import ios
-from pipeline.bundle import MANIFEST
 from pipeline.files import sha256
 from pipeline.install import PLACES
+from pipeline.signing import MANIFEST
 from pipeline.vocabulary import read_vocabulary
 
 DEMO = Path(__file__).parent.parent / "ios_demo"

@@ -15,10 +15,11 @@ from tempfile import TemporaryDirectory
 from pipeline.bench.devices import FAILED, call, check_record, client
 from pipeline.bench.host import Rules
 from pipeline.bench.record import Kind, LatencyRecord, Thermal, read_record
-from pipeline.bundle import MANIFEST, Bundle
+from pipeline.bundle import Bundle
 from pipeline.errors import DeviceError
 from pipeline.files import sha256
 from pipeline.progress import Track, silent
+from pipeline.signing import MANIFEST
 
 PACKAGE = "org.pocketbert.demo"
 ACTIVITY = f"{PACKAGE}/.BenchmarkActivity"

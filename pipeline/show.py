@@ -128,7 +128,16 @@ def _timed(console: Console, records: Sequence[LatencyRecord]) -> None:
     table = _table(
         f"{KINDS[records[0].kind]}: {records[0].device} {records[0].serial}".rstrip(),
         ("artefact", "clock"),
-        ("infer p50", "p90", "p99", "tokenise", "answer p50", "cold load", "memory", "queries"),
+        (
+            "infer p50",
+            "p90",
+            "p99",
+            "tokenise",
+            "answer p50",
+            "cold load",
+            "memory, peak",
+            "queries",
+        ),
         ("runtime",),
     )
     for record in records:

@@ -158,6 +158,12 @@ def test_browser_opens_the_page_without_an_error(build, browser, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     colour = page.evaluate("getComputedStyle(document.querySelector('.good')).color")
     assert colour == {"light": "rgb(16, 124, 65)", "dark": "rgb(74, 222, 128)"}[scheme]
+    # Words in plots take the page's colour, and captions do not scroll away with a wide table.
+    ink = page.evaluate("getComputedStyle(document.body).color")
+    drawn = "[...document.querySelectorAll('svg text')].map(text => getComputedStyle(text).fill)"
+    assert set(page.evaluate(drawn)) == {ink}
+    wide = "[...document.querySelectorAll('caption')].map(c => c.getBoundingClientRect().right)"
+    assert max(page.evaluate(wide)) <= 390
     context.close()
 
 

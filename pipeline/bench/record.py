@@ -133,8 +133,8 @@ def describe_memory(record: LatencyRecord) -> str:
     before, loaded = record.memory_before_bytes, record.memory_loaded_bytes
     if before is None or loaded is None:
         return ""
-    text, peak = f"+{(loaded - before) / 1e6:.1f} MB", record.memory_peak_bytes
-    return text if peak is None else f"{text}, peak +{(peak - before) / 1e6:.1f}"
+    grown, peak = f"+{(loaded - before) / 1e6:.1f}", record.memory_peak_bytes
+    return f"{grown} MB" if peak is None else f"{grown}, +{(peak - before) / 1e6:.1f} MB"
 
 
 def write_record(record: LatencyRecord, folder: Path) -> Path:

@@ -6,6 +6,11 @@ pluginManagement {
     }
 }
 
+// Fetches a JDK 17 where there is none: Android Studio brings another.
+plugins {
+    id("org.gradle.toolchains.foojay-resolver-convention") version "1.0.0"
+}
+
 dependencyResolutionManagement {
     repositoriesMode = RepositoriesMode.FAIL_ON_PROJECT_REPOS
     repositories {

@@ -132,13 +132,14 @@ def test_activities_of_the_manifest_exist():
 
 # Members of Android's classes that the app uses; a property of Kotlin is a getter or a field.
 MEMBERS = {
-    "android.content.Context": {"getFilesDir", "getAssets"},
+    "android.content.Context": {"getFilesDir", "getCacheDir", "getAssets"},
     "android.content.res.AssetManager": {"list", "open"},
     "android.content.ContentResolver": {"openInputStream"},
     "android.content.Intent": {"getStringExtra", "getIntExtra", "getFloatExtra"},
     "android.os.Build": {"HARDWARE", "MODEL"},
     "android.os.Build.VERSION": {"RELEASE", "SDK_INT"},
     "android.os.Build.VERSION_CODES": {"S"},
+    "android.util.Log": {"e"},
     "android.view.Window": {"addFlags"},
     "android.view.WindowManager.LayoutParams": {"FLAG_KEEP_SCREEN_ON"},
     "android.app.Activity": {"onCreate", "getWindow", "getIntent"},

@@ -28,7 +28,7 @@ dependencies {
     implementation(project(":core"))
     implementation(project(":runtime-executorch"))
     implementation(project(":runtime-litert"))
-    implementation(libs.coroutines)
+    implementation(libs.coroutines.android)
     implementation(platform(libs.compose.bom))
     implementation(libs.compose.material3)
     implementation(libs.compose.tooling.preview)

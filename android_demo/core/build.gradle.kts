@@ -9,6 +9,7 @@ kotlin {
 
 dependencies {
     implementation(libs.gson)
+    implementation(libs.coroutines)
     testImplementation(libs.gson)
     testImplementation(libs.junit)
     testRuntimeOnly(libs.junit.launcher)
@@ -18,6 +19,11 @@ dependencies {
 // tests/phone_cases.py; tests that lack theirs say so and are not run.
 tasks.test {
     useJUnitPlatform()
-    systemProperty("pocketbert.bundle", rootDir.resolve("app/src/main/assets/bundle").path)
-    providers.gradleProperty("strings").orNull?.let { systemProperty("pocketbert.strings", it) }
+    val bundle = rootDir.resolve("app/src/main/assets/bundle")
+    systemProperty("pocketbert.bundle", bundle.path)
+    inputs.files(fileTree(bundle)).withPathSensitivity(PathSensitivity.RELATIVE)
+    providers.gradleProperty("strings").orNull?.let {
+        systemProperty("pocketbert.strings", it)
+        inputs.file(it)
+    }
 }

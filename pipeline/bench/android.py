@@ -23,8 +23,9 @@ from pipeline.signing import MANIFEST
 
 PACKAGE = "org.pocketbert.demo"
 ACTIVITY = f"{PACKAGE}/.BenchmarkActivity"
-# Which adb may write and the app may read, without a permission.
-FOLDER = f"/sdcard/Android/data/{PACKAGE}/files/bench"
+# Which adb and the app may write and read, without a permission: below Android/data, a folder that
+# adb makes is closed to the app from Android 11 on.
+FOLDER = f"/sdcard/Android/media/{PACKAGE}/bench"
 EMULATORS = ("ranchu", "goldfish", "cuttlefish")  # ro.hardware
 ANSWER_S = 30.0  # for a single command
 PUSH_S = 300.0

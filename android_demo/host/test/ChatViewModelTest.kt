@@ -12,16 +12,17 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.Timeout
 import org.junit.jupiter.api.io.TempDir
 import org.pocketbert.core.Answer
+import org.pocketbert.core.Assistant
 import org.pocketbert.core.BundleException
 import org.pocketbert.core.BundleStore
+import org.pocketbert.core.Cost
 import org.pocketbert.core.Given
+import org.pocketbert.core.OnDeviceAssistant
+import org.pocketbert.core.Opened
 import org.pocketbert.core.RuntimeFailure
-import org.pocketbert.demo.Assistant
+import org.pocketbert.core.Shipped
 import org.pocketbert.demo.ChatViewModel
-import org.pocketbert.demo.Cost
 import org.pocketbert.demo.Notice
-import org.pocketbert.demo.OnDeviceAssistant
-import org.pocketbert.demo.Opened
 import org.pocketbert.demo.Status
 import org.pocketbert.executorch.ExecuTorchClassifier
 import org.pocketbert.litert.LiteRtClassifier
@@ -43,6 +44,8 @@ class ChatViewModelTest {
             say(Answer("hello", "greet", "greet", 0.9f, 1, 2))
 
         override suspend fun cost(): Cost? = null
+
+        override fun close() = Unit
 
         override suspend fun install(zip: () -> InputStream) = say(opened.copy(bundle = "new"))
     }
@@ -82,6 +85,14 @@ class ChatViewModelTest {
     }
 
     @Test
+    fun failureToInstallBeforeAnythingIsOpenIsTheScreen() {
+        val assistant = Scripted(BundleException("it is damaged"))
+        val model = ChatViewModel(assistant)
+        model.install { "".byteInputStream() }
+        assertEquals(Status.Failed("it is damaged"), model.state.value.status)
+    }
+
+    @Test
     fun refusedBundleLeavesTheOldOneOpen() {
         val assistant = Scripted()
         val model = ChatViewModel(assistant)
@@ -97,7 +108,7 @@ class ChatViewModelTest {
 
     @Test
     fun appsOwnAssistantAnswersInBothRuntimes() = runBlocking {
-        val assistant = onDevice { into -> Given.bundle.folder.copyRecursively(into, true) }
+        val assistant = onDevice { whole(it) }
         val opened = assistant.open()
         assertEquals(listOf("executorch", "tflite"), opened.runtimes.sorted())
         assertNull(assistant.cost())
@@ -111,6 +122,23 @@ class ChatViewModelTest {
             runBlocking { assistant.install { "no ZIP".byteInputStream() } }
         }
         assertEquals(20, assistant.cost()!!.inferences.size) // the old one is still open
+        assistant.close()
+    }
+
+    @Test
+    fun updateOfTheAppBringsItsBundle() = runBlocking {
+        var copied = 0
+        fun start(manifest: String) = runBlocking {
+            onDevice(manifest) {
+                copied++
+                whole(it)
+            }.use { it.open() }
+        }
+        start("a")
+        start("a")
+        assertEquals(1, copied)
+        start("b")
+        assertEquals(2, copied)
     }
 
     @Test
@@ -122,9 +150,13 @@ class ChatViewModelTest {
         assertTrue("carries none of executorch, tflite" in error.message!!)
     }
 
-    private fun onDevice(shipped: (File) -> Unit) = OnDeviceAssistant(
+    private fun whole(into: File) {
+        Given.bundle.folder.copyRecursively(into, true)
+    }
+
+    private fun onDevice(manifest: String = "a", copy: (File) -> Unit) = OnDeviceAssistant(
         BundleStore(File(folder, "bundles")),
         mapOf("executorch" to ExecuTorchClassifier, "tflite" to LiteRtClassifier),
-        shipped,
+        Shipped(manifest, copy),
     )
 }

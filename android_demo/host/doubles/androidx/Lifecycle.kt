@@ -4,7 +4,9 @@ package androidx.lifecycle
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 
-abstract class ViewModel
+abstract class ViewModel {
+    protected open fun onCleared() = Unit
+}
 
 @Suppress("UnusedReceiverParameter")
 val ViewModel.viewModelScope: CoroutineScope

@@ -2,11 +2,13 @@ package org.pocketbert.demo
 
 import android.content.Intent
 import android.os.Bundle
+import android.util.Log
 import android.view.WindowManager
 import androidx.activity.ComponentActivity
 import androidx.activity.compose.setContent
 import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.layout.safeDrawingPadding
 import androidx.compose.material3.LinearProgressIndicator
 import androidx.compose.material3.Surface
 import androidx.compose.material3.Text
@@ -39,7 +41,7 @@ class BenchmarkActivity : ComponentActivity() {
         setContent {
             DemoTheme {
                 Surface {
-                    Column(Modifier.padding(32.dp)) {
+                    Column(Modifier.safeDrawingPadding().padding(32.dp)) {
                         val now = if (progress < 1f) R.string.benchmark else R.string.benchmark_done
                         Text(stringResource(now, runtime))
                         LinearProgressIndicator(progress = { progress })
@@ -52,12 +54,22 @@ class BenchmarkActivity : ComponentActivity() {
 
     private fun measure(from: Intent, runtime: String) {
         val file = from.getStringExtra("record") ?: return
-        writeRecord(File(file)) { record(from, runtime) }
+        writeRecord(File(file)) {
+            try {
+                record(from, runtime)
+            } catch (error: Exception) {
+                Log.e("pocketbert", "$runtime is not measured", error)
+                throw error
+            }
+        }
         progress = 1f
     }
 
     private fun record(from: Intent, runtime: String): String {
-        val bundle = SealedBundle.open(File(from.getStringExtra("bundle").orEmpty()))
+        // Into the app's own folder: what adb pushes is read through a slower file system.
+        val folder = File(cacheDir, "bench").apply { deleteRecursively() }
+        File(from.getStringExtra("bundle").orEmpty()).copyRecursively(folder)
+        val bundle = SealedBundle.open(folder)
         val artifact = bundle.artifact(runtime)
         val factory = FACTORIES[runtime] ?: throw BundleException(
             "This app runs ${FACTORIES.keys.joinToString()}, and $runtime was asked for.",
@@ -70,10 +82,12 @@ class BenchmarkActivity : ComponentActivity() {
             coolDown = from.getFloatExtra("coolDown", 0f).toDouble(),
         )
         val runner = BenchmarkRunner(bundle, artifact, factory, machine())
-        return runner.run(rules) { progress = it * ALMOST }.toJson()
+        // In steps, so that drawing does not disturb what is measured.
+        return runner.run(rules) { if (it - progress > STEP) progress = it * ALMOST }.toJson()
     }
 
     private companion object {
+        const val STEP = 0.05f
         const val ALMOST = 0.99f // until the record is written
     }
 }

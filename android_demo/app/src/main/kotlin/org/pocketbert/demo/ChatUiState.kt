@@ -1,6 +1,8 @@
 package org.pocketbert.demo
 
 import org.pocketbert.core.Answer
+import org.pocketbert.core.Cost
+import org.pocketbert.core.Opened
 
 /** A line of the chat; [answer] is null where the user wrote it. */
 data class Message(val id: Int, val text: String, val answer: Answer? = null)

@@ -8,6 +8,7 @@ import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.flow.asStateFlow
 import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.launch
+import org.pocketbert.core.Assistant
 import org.pocketbert.core.PocketbertException
 
 /** Turns what the user does into states of the screen. */
@@ -42,9 +43,11 @@ class ChatViewModel(private val assistant: Assistant) : ViewModel() {
     }
 
     fun install(zip: () -> InputStream) {
-        val before = states.value.status
         states.update { it.copy(status = Status.Loading) }
-        attempt(failed = { why -> copy(status = before, notice = Notice.Error(why)) }) {
+        attempt(failed = { why ->
+            val status = if (opened != null) Status.Ready else Status.Failed(why)
+            copy(status = status, notice = Notice.Error(why))
+        }) {
             val opened = assistant.install(zip)
             states.update {
                 it.copy(
@@ -60,6 +63,8 @@ class ChatViewModel(private val assistant: Assistant) : ViewModel() {
     fun showCost(shown: Boolean) = states.update { it.copy(showsCost = shown) }
 
     fun noticeSeen() = states.update { it.copy(notice = null) }
+
+    override fun onCleared() = assistant.close()
 
     private fun attempt(failed: ChatUiState.(String) -> ChatUiState, block: suspend () -> Unit) {
         viewModelScope.launch {

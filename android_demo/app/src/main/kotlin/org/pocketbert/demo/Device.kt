@@ -3,10 +3,15 @@ package org.pocketbert.demo
 import android.content.Context
 import android.os.Build
 import java.io.File
+import java.io.IOException
+import org.pocketbert.core.Assistant
 import org.pocketbert.core.BundleException
 import org.pocketbert.core.BundleStore
 import org.pocketbert.core.ClassifierFactory
 import org.pocketbert.core.Machine
+import org.pocketbert.core.OnDeviceAssistant
+import org.pocketbert.core.Shipped
+import org.pocketbert.core.sha256
 import org.pocketbert.executorch.ExecuTorchClassifier
 import org.pocketbert.litert.LiteRtClassifier
 
@@ -20,8 +25,14 @@ val FACTORIES: Map<String, ClassifierFactory> = mapOf(
 fun assistant(context: Context): Assistant = OnDeviceAssistant(
     store = BundleStore(File(context.filesDir, "bundles")),
     factories = FACTORIES,
-    shipped = { folder -> copyAssets(context, "bundle", folder) },
+    shipped = Shipped(shippedManifest(context)) { copyAssets(context, "bundle", it) },
 )
+
+private fun shippedManifest(context: Context): String? = try {
+    context.assets.open("bundle/manifest.json").use { sha256(it.readBytes()) }
+} catch (_: IOException) {
+    null // no bundle came with the app
+}
 
 /** This phone or emulator, told apart by what its hardware is called; adb decides alike. */
 fun machine(): Machine {

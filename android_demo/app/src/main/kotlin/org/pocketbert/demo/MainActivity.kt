@@ -34,12 +34,19 @@ class MainActivity : ComponentActivity() {
             val actions = ChatActions(
                 ask = model::ask,
                 open = model::open,
-                install = { choose.launch(arrayOf("application/zip")) },
+                install = { choose.launch(ZIP) },
                 showCost = model::showCost,
                 noticeSeen = model::noticeSeen,
             )
             DemoTheme { ChatScreen(state, actions) }
         }
+    }
+
+    private companion object {
+        // What files of this kind are called by those who provide them.
+        val ZIP = arrayOf(
+            "application/zip", "application/x-zip-compressed", "application/octet-stream",
+        )
     }
 
     private fun read(uri: Uri): InputStream =

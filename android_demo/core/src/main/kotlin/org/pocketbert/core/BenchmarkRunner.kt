@@ -29,6 +29,10 @@ fun writeRecord(file: File, measure: () -> String) {
         "error: ${error.message}"
     } catch (error: IOException) {
         "error: the record cannot be written, ${error.message}"
+    } catch (error: RuntimeException) {
+        "error: $error"
+    } catch (error: LinkageError) { // a runtime's library that this phone lacks
+        "error: $error"
     }
     val aside = File("${file.path}.sha256.new").apply { writeText(said) }
     Files.move(aside.toPath(), File("${file.path}.sha256").toPath(), ATOMIC_MOVE, REPLACE_EXISTING)

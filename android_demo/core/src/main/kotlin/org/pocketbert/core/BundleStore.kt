@@ -20,6 +20,10 @@ import java.util.zip.ZipInputStream
  */
 class BundleStore(private val root: File, private val key: PublicKey? = null) {
     private val pointer = File(root, "current")
+    private val shippedFile = File(root, "shipped")
+
+    /** What the last [install] that named one was given. */
+    val shipped: String? get() = shippedFile.takeIf { it.isFile }?.readText()
 
     /** The current bundle, opened; null before the first is installed. */
     fun current(): Bundle? {
@@ -30,20 +34,29 @@ class BundleStore(private val root: File, private val key: PublicKey? = null) {
     /**
      * Make what [fill] writes into an empty folder the current bundle.
      *
-     * @throws BundleException it is refused, for the reason given; the old one stays current.
+     * @param shipped remembered with it, to know the bundle that came with an app.
+     * @param accept looks at the bundle before it becomes current, and throws where it must not.
+     * @throws PocketbertException it is refused, for the reason given; the old one stays current.
      */
-    fun install(fill: (File) -> Unit): Bundle {
+    fun install(
+        shipped: String? = null,
+        accept: (Bundle) -> Unit = {},
+        fill: (File) -> Unit,
+    ): Bundle {
         val name = UUID.randomUUID().toString()
         val aside = File(root, ".$name")
         try {
             if (!aside.mkdirs()) throw BundleException("$aside cannot be made. Free some space.")
             fill(aside)
-            Bundle.open(aside, key)
+            accept(Bundle.open(aside, key))
             Files.move(aside.toPath(), File(root, name).toPath(), ATOMIC_MOVE)
-            swap(name)
+            swap(pointer, name)
+            shipped?.let { swap(shippedFile, it) }
             return Bundle.open(File(root, name), key)
         } catch (error: IOException) {
             throw BundleException("The bundle could not be stored: ${error.message}.", error)
+        } catch (error: RuntimeException) { // whoever provides the file, and names in a ZIP
+            throw BundleException("The file cannot be read: ${error.message}. Choose one.", error)
         } finally {
             aside.deleteRecursively()
         }
@@ -53,13 +66,13 @@ class BundleStore(private val root: File, private val key: PublicKey? = null) {
     fun tidy() {
         val name = pointer.takeIf { it.isFile }?.readText()
         root.listFiles().orEmpty()
-            .filter { it != pointer && it.name != name }
+            .filter { it != pointer && it != shippedFile && it.name != name }
             .forEach { it.deleteRecursively() }
     }
 
-    private fun swap(name: String) {
-        val next = File(root, "current.new").apply { writeText(name) }
-        Files.move(next.toPath(), pointer.toPath(), ATOMIC_MOVE, REPLACE_EXISTING)
+    private fun swap(file: File, content: String) {
+        val next = File("${file.path}.new").apply { writeText(content) }
+        Files.move(next.toPath(), file.toPath(), ATOMIC_MOVE, REPLACE_EXISTING)
     }
 
     companion object {

@@ -19,7 +19,7 @@ class BundleStoreTest {
     private val store get() = BundleStore(File(root, "bundles"))
 
     private fun refused(why: String, fill: (File) -> Unit) {
-        val error = assertThrows(BundleException::class.java) { store.install(fill) }
+        val error = assertThrows(BundleException::class.java) { store.install(fill = fill) }
         assertTrue(why in error.message!!, error.message)
     }
 
@@ -44,6 +44,15 @@ class BundleStoreTest {
         assertEquals(old.folder, store.current()!!.folder)
         store.tidy()
         assertEquals(setOf("current", old.folder.name), File(root, "bundles").list()!!.toSet())
+    }
+
+    @Test
+    fun bundleThatIsNotAcceptedNeverBecomesCurrent() {
+        val old = store.install(shipped = "a") { Given.copy(it) }
+        val refuse = { _: Bundle -> throw BundleException("it answers otherwise") }
+        assertThrows(BundleException::class.java) { store.install("b", refuse) { Given.copy(it) } }
+        assertEquals(old.folder, store.current()!!.folder)
+        assertEquals("a", store.shipped)
     }
 
     @Test

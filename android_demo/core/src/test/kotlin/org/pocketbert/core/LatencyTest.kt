@@ -40,6 +40,8 @@ class LatencyTest {
         assertEquals("error: it is damaged", marker.readText())
         writeRecord(file) { throw IOException("no space left") }
         assertEquals("error: the record cannot be written, no space left", marker.readText())
+        writeRecord(file) { throw UnsatisfiedLinkError("no such library") }
+        assertTrue("no such library" in marker.readText())
         assertEquals(2, folder.list()!!.size)
     }
 

@@ -66,6 +66,8 @@ class ExecuTorchClassifier private constructor(
             call()
         } catch (error: RuntimeException) {
             throw RuntimeFailure("ExecuTorch $VERSION $what: ${error.message}.", error)
+        } catch (error: LinkageError) { // its library is not for this phone
+            throw RuntimeFailure("ExecuTorch $VERSION $what: ${error.message}.", error)
         }
     }
 }

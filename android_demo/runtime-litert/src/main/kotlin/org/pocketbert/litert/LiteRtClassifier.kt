@@ -74,6 +74,10 @@ class LiteRtClassifier private constructor(
             call()
         } catch (error: LiteRtException) {
             throw RuntimeFailure("LiteRT $VERSION $what: ${error.message}.", error)
+        } catch (error: RuntimeException) {
+            throw RuntimeFailure("LiteRT $VERSION $what: ${error.message}.", error)
+        } catch (error: LinkageError) { // its library is not for this phone
+            throw RuntimeFailure("LiteRT $VERSION $what: ${error.message}.", error)
         }
     }
 }

@@ -14,13 +14,16 @@ import androidx.compose.foundation.layout.widthIn
 import androidx.compose.foundation.lazy.LazyColumn
 import androidx.compose.foundation.lazy.items
 import androidx.compose.foundation.lazy.rememberLazyListState
+import androidx.compose.foundation.rememberScrollState
 import androidx.compose.foundation.text.KeyboardActions
 import androidx.compose.foundation.text.KeyboardOptions
+import androidx.compose.foundation.verticalScroll
 import androidx.compose.material3.Button
 import androidx.compose.material3.CircularProgressIndicator
 import androidx.compose.material3.DropdownMenu
 import androidx.compose.material3.DropdownMenuItem
 import androidx.compose.material3.ExperimentalMaterial3Api
+import androidx.compose.material3.LocalTextStyle
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.OutlinedTextField
 import androidx.compose.material3.Scaffold
@@ -44,15 +47,17 @@ import androidx.compose.ui.semantics.LiveRegionMode
 import androidx.compose.ui.semantics.contentDescription
 import androidx.compose.ui.semantics.liveRegion
 import androidx.compose.ui.semantics.semantics
+import androidx.compose.ui.text.TextStyle
 import androidx.compose.ui.text.input.ImeAction
 import androidx.compose.ui.text.style.TextAlign
+import androidx.compose.ui.text.style.TextOverflow
 import androidx.compose.ui.tooling.preview.Preview
 import androidx.compose.ui.unit.dp
 import org.pocketbert.core.Answer
+import org.pocketbert.core.Opened
 import org.pocketbert.demo.ChatUiState
 import org.pocketbert.demo.Message
 import org.pocketbert.demo.Notice
-import org.pocketbert.demo.Opened
 import org.pocketbert.demo.R
 import org.pocketbert.demo.Status
 
@@ -114,8 +119,8 @@ private fun TopBar(state: ChatUiState, actions: ChatActions) {
     TopAppBar(
         title = {
             Column {
-                Text(state.opened?.bundle ?: stringResource(R.string.app_name))
-                state.opened?.let { Text(it.engine, style = MaterialTheme.typography.labelMedium) }
+                OneLine(state.opened?.bundle ?: stringResource(R.string.app_name))
+                state.opened?.let { OneLine(it.engine, MaterialTheme.typography.labelMedium) }
             }
         },
         actions = {
@@ -145,9 +150,13 @@ private fun TopBar(state: ChatUiState, actions: ChatActions) {
 }
 
 @Composable
+private fun OneLine(text: String, style: TextStyle = LocalTextStyle.current) =
+    Text(text, style = style, maxLines = 1, overflow = TextOverflow.Ellipsis)
+
+@Composable
 private fun Center(padding: PaddingValues, text: String, content: @Composable () -> Unit = {}) {
     Column(
-        Modifier.fillMaxSize().padding(padding).padding(32.dp)
+        Modifier.fillMaxSize().padding(padding).verticalScroll(rememberScrollState()).padding(32.dp)
             .semantics { liveRegion = LiveRegionMode.Polite },
         verticalArrangement = Arrangement.spacedBy(16.dp, Alignment.CenterVertically),
         horizontalAlignment = Alignment.CenterHorizontally,
@@ -187,7 +196,11 @@ private fun Bubble(message: Message) {
             modifier = Modifier.widthIn(max = 320.dp),
         ) {
             Column(Modifier.padding(horizontal = 16.dp, vertical = 10.dp)) {
-                Text(message.text, Modifier.semantics { contentDescription = spoken })
+                val said = Modifier.semantics {
+                    contentDescription = spoken
+                    if (!mine) liveRegion = LiveRegionMode.Polite
+                }
+                Text(message.text, said)
                 answer?.let { Text(cost(it), style = MaterialTheme.typography.labelMedium) }
             }
         }

@@ -7,6 +7,8 @@ import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.height
 import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.rememberScrollState
+import androidx.compose.foundation.verticalScroll
 import androidx.compose.material3.ExperimentalMaterial3Api
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.ModalBottomSheet
@@ -20,16 +22,17 @@ import androidx.compose.ui.semantics.contentDescription
 import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.text.style.TextAlign
 import androidx.compose.ui.unit.dp
+import org.pocketbert.core.Cost
 import org.pocketbert.core.Latency
 import org.pocketbert.core.histogram
-import org.pocketbert.demo.Cost
 import org.pocketbert.demo.R
 
 /** What answers have cost so far: percentiles of each step, and how the inferences spread. */
 @OptIn(ExperimentalMaterial3Api::class)
 @Composable
 fun LatencySheet(cost: Cost?, close: () -> Unit) = ModalBottomSheet(onDismissRequest = close) {
-    Column(Modifier.padding(24.dp), verticalArrangement = Arrangement.spacedBy(12.dp)) {
+    val scrolled = Modifier.verticalScroll(rememberScrollState()).padding(24.dp)
+    Column(scrolled, verticalArrangement = Arrangement.spacedBy(12.dp)) {
         if (cost == null) {
             Text(stringResource(R.string.latency_none))
         } else {

@@ -1,19 +1,11 @@
-package org.pocketbert.demo
+package org.pocketbert.core
 
+import java.io.Closeable
 import java.io.File
 import java.io.InputStream
 import java.util.concurrent.Executors
 import kotlinx.coroutines.asCoroutineDispatcher
 import kotlinx.coroutines.withContext
-import org.pocketbert.core.Answer
-import org.pocketbert.core.Bundle
-import org.pocketbert.core.BundleException
-import org.pocketbert.core.BundleStore
-import org.pocketbert.core.ChatEngine
-import org.pocketbert.core.Classifier
-import org.pocketbert.core.ClassifierFactory
-import org.pocketbert.core.LatencyRecorder
-import org.pocketbert.core.Steps
 
 /** What answers, and in which runtime. */
 data class Opened(
@@ -27,7 +19,7 @@ data class Opened(
 data class Cost(val engine: String, val steps: Steps, val inferences: List<Double>)
 
 /** What the chat needs; every call may take a while, and throws a `PocketbertException`. */
-interface Assistant {
+interface Assistant : Closeable {
     /** Open the current bundle in the runtime of [artifact], or the first that it carries. */
     suspend fun open(artifact: String? = null): Opened
 
@@ -40,13 +32,17 @@ interface Assistant {
     suspend fun install(zip: () -> InputStream): Opened
 }
 
+/** The bundle that came with the app: the digest of its manifest, and how it is copied. */
+class Shipped(val manifestSha256: String?, val copyInto: (File) -> Unit)
+
 /** Answers on this device, on one thread of its own. */
 class OnDeviceAssistant(
     private val store: BundleStore,
     private val factories: Map<String, ClassifierFactory>,
-    private val shipped: (File) -> Unit,
+    private val shipped: Shipped,
 ) : Assistant {
-    private val thread = Executors.newSingleThreadExecutor().asCoroutineDispatcher()
+    private val executor = Executors.newSingleThreadExecutor()
+    private val thread = executor.asCoroutineDispatcher()
     private var loaded: Loaded? = null
 
     override suspend fun open(artifact: String?): Opened = onThread {
@@ -67,14 +63,28 @@ class OnDeviceAssistant(
     }
 
     override suspend fun install(zip: () -> InputStream): Opened = onThread {
-        val bundle = store.install { folder -> BundleStore.unzip(zip(), folder) }
+        val bundle = store.install(accept = ::accept) { BundleStore.unzip(zip(), it) }
         show(bundle, bundle.runtimes().first())
     }
 
-    /** The current bundle, or, at first, the one that came with the app. */
+    override fun close() {
+        executor.execute { loaded?.classifier?.close() }
+        executor.shutdown()
+    }
+
+    /** The current bundle; at first, and after an update of the app, the one that came with it. */
     private fun first(): Bundle {
         store.tidy()
-        return store.current() ?: store.install(shipped)
+        val current = store.current()
+        val sameApp = store.shipped == shipped.manifestSha256
+        if (current != null && sameApp) return current
+        return store.install(shipped.manifestSha256, ::accept, shipped.copyInto)
+    }
+
+    /** A bundle becomes current only when it answers as sealed. */
+    private fun accept(bundle: Bundle) {
+        val name = bundle.runtimes().first()
+        bundle.load(name, factories.getValue(name)).close()
     }
 
     private fun show(bundle: Bundle, artifact: String): Opened {

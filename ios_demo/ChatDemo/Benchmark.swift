@@ -56,7 +56,7 @@ struct BenchmarkView: View {
         .task {
             UIApplication.shared.isIdleTimerDisabled = true
             let launch = launch
-            await Task.detached(priority: .userInitiated) { try? launch.run { _ in } }.value
+            _ = await Task.detached(priority: .userInitiated) { try? launch.run { _ in } }.value
             progress = 1
         }
     }
@@ -104,7 +104,7 @@ extension String {
         MemoryLayout<task_vm_info_data_t>.size / MemoryLayout<natural_t>.size)
     let status = withUnsafeMutablePointer(to: &info) { pointer in
         pointer.withMemoryRebound(to: integer_t.self, capacity: Int(count)) {
-            task_info(mach_task_self_, task_flavor_t(TASK_VM_INFO), $0, &count)
+            task_info(task_self_trap(), task_flavor_t(TASK_VM_INFO), $0, &count)
         }
     }
     return status == KERN_SUCCESS ? Int(info.phys_footprint) : nil

@@ -16,5 +16,5 @@ struct ChatDemoApp: App {
     }
 
     /// What `pocketbert install` put into the app.
-    static let bundle = Bundle.main.bundleURL.appending(path: "bundle")
+    nonisolated static let bundle = Bundle.main.bundleURL.appending(path: "bundle")
 }

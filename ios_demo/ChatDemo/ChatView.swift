@@ -83,9 +83,9 @@ struct ChatView: View {
 
     private var askBar: some View {
         HStack {
-            TextField("Ask something", text: $text, axis: .vertical)
+            TextField("Ask something", text: $text)
                 .textFieldStyle(.roundedBorder)
-                .lineLimit(1...4)
+                .submitLabel(.send)
                 .onSubmit(send)
             Button("Send", systemImage: "arrow.up.circle.fill", action: send)
                 .labelStyle(.iconOnly)

@@ -95,7 +95,8 @@
             guard let logits = output.featureValue(for: "logits")?.multiArrayValue else {
                 throw ChatError.runtime("Core ML gives no logits. Make the bundle again.")
             }
-            return try artifact.check(MLShapedArray<Float>(logits).scalars, of: "Core ML")
+            return try artifact.check(
+                MLShapedArray<Float>(converting: logits).scalars, of: "Core ML")
         }
 
         private func write(_ values: [Int32], into array: MLMultiArray) {

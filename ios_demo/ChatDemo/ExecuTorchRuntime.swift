@@ -23,7 +23,7 @@
             module = Module(filePath: artifact.url.path)
             do {
                 // The default, minimal, lets a damaged header end the process.
-                try module.load(.internalConsistency)
+                try module.load(with: .internalConsistency)
                 try module.load("forward")
             } catch {
                 throw ChatError.runtime("ExecuTorch refuses \(artifact.url.path): \(error)")

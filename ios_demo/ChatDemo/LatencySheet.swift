@@ -24,7 +24,9 @@ struct LatencySheet: View {
                         percentiles("Infer", cost.steps.inference)
                         percentiles("Answer", cost.steps.answer)
                     }
-                    Section("Inference, milliseconds") { histogram(cost.inferences) }
+                    if Set(cost.inferences).count > 1 {  // one value has no width to spread over
+                        Section("Inference, milliseconds") { histogram(cost.inferences) }
+                    }
                 } else {
                     Text("Nothing was asked yet.")
                 }
@@ -36,8 +38,10 @@ struct LatencySheet: View {
 
     private func percentiles(_ step: String, _ latency: Latency) -> some View {
         LabeledContent(step) {
-            Text("p50 \(Self.ms(latency.p50)) · p90 \(Self.ms(latency.p90)) · p99 \(Self.ms(latency.p99))")
-                .monospacedDigit()
+            Text(
+                "p50 \(Self.ms(latency.p50)) · p90 \(Self.ms(latency.p90)) · p99 \(Self.ms(latency.p99))"
+            )
+            .monospacedDigit()
         }
     }
 

@@ -115,7 +115,7 @@ public struct BenchmarkRunner: Sendable {
             defer { next = (next + 1) % texts.count }
             return texts[next]
         }
-        for _ in 0..<rules.warmUp { _ = try engine.answer(text()) }
+        for _ in 0..<max(0, rules.warmUp) { _ = try engine.answer(text()) }
         var recorder = LatencyRecorder()
         let started = clock()
         var count = 0
@@ -142,7 +142,8 @@ public struct BenchmarkRunner: Sendable {
         guard let sample = encoded.first, let first = sample.first, let last = sample.last,
             !words.isEmpty
         else { return [] }
-        return try Self.lengths.filter { $0 <= artifact.lengths.last ?? 0 }.map { tokens -> LengthCost in
+        let fitting = Self.lengths.filter { $0 <= artifact.lengths.last ?? 0 }
+        return try fitting.map { tokens -> LengthCost in
             let inside = (0..<(tokens - 2)).map { words[$0 % words.count] }
             let ids = [first] + inside + [last]
             for _ in 0..<(Self.calls / 10) { _ = try classifier.logits(ids) }

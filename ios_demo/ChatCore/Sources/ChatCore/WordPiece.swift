@@ -95,8 +95,9 @@ public struct WordPiece: Sendable {
         while begin >= 0 && begin < word.bytes.count {
             let pieces = begin == 0 ? initial : continued
             let most = min(word.bytes.count, begin + longest)
-            guard let end = stride(from: most, to: begin, by: -1)
-                .first(where: { pieces[word.bytes[begin..<$0]] != nil }),
+            guard
+                let end = stride(from: most, to: begin, by: -1)
+                    .first(where: { pieces[word.bytes[begin..<$0]] != nil }),
                 let id = pieces[word.bytes[begin..<end]]
             else {
                 begin = -1

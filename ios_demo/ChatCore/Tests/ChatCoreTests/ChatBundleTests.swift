@@ -4,14 +4,15 @@ import XCTest
 @testable import ChatCore
 
 final class ChatBundleTests: XCTestCase {
-    private var folder = URL(filePath: "/")
+    private var copy: URL?
+    private var folder: URL { copy! }
 
     override func setUpWithError() throws {
-        folder = try Given.copy()
+        copy = try Given.copy()
     }
 
     override func tearDownWithError() throws {
-        try FileManager.default.removeItem(at: folder)
+        if let copy { try FileManager.default.removeItem(at: copy) }
     }
 
     private func refused(

@@ -1,6 +1,7 @@
 """The iOS app without a Mac: syntax of every Swift file, the fixture that its tests read."""
 
 import json
+import plistlib
 import re
 from importlib.metadata import version
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import phone_fixture
 import pytest
 import tree_sitter_swift
+import xcode_project
 import yaml
 from tree_sitter import Language, Node, Parser
 
@@ -131,6 +133,43 @@ def test_app_understands_the_flags_of_the_driver():
     driver = Path(ios.__file__).read_text(encoding="utf-8")
     flags = set(re.findall(r'"(--(?:benchmark|record|warm-up|queries|seconds|cool-down))"', driver))
     assert len(flags) == 6 and flags == set(re.findall(r'value\("(--[a-z-]+)"\)', source))
+
+
+def dangling(project):
+    """What an object of the project file refers to by an id that none has."""
+    objects = project["objects"]
+
+    def ids(value):
+        if isinstance(value, str) and re.fullmatch("[0-9A-F]{24}", value):
+            yield value
+        elif isinstance(value, list | dict):
+            for one in value.values() if isinstance(value, dict) else value:
+                yield from ids(one)
+
+    return {one for one in ids([project["rootObject"], *objects.values()]) if one not in objects}
+
+
+def test_xcode_project_is_that_of_project_yml(project):
+    for path, content in xcode_project.files(project).items():
+        assert (DEMO / path).read_text(encoding="utf-8") == content, "scripts/xcode_project.py"
+
+
+def test_xcode_project_is_whole(project):
+    made = plistlib.loads((DEMO / "ChatDemo.xcodeproj/project.pbxproj").read_bytes())
+    assert dangling(made) == set()
+    objects = made["objects"].values()
+    names = {one["productName"] for one in objects if "ProductDependency" in one["isa"]}
+    assert {"ChatCore", "LiteRT", "executorch", "backend_xnnpack"} <= names
+    for one in objects:
+        if one["isa"] == "PBXFileSystemSynchronizedRootGroup":
+            assert (DEMO / one["path"]).is_dir()
+    del made["objects"][made["objects"][made["rootObject"]]["mainGroup"]]  # planted
+    assert len(dangling(made)) == 1
+
+
+def test_unknown_of_project_yml_is_an_error(project):
+    with pytest.raises(SystemExit, match="aggregateTargets, not known"):
+        xcode_project.files({**project, "aggregateTargets": {}})
 
 
 # --- What the app calls on ChatCore -----------------------------------------------------------

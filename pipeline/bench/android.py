@@ -26,8 +26,9 @@ ACTIVITY = f"{PACKAGE}/.BenchmarkActivity"
 # Which adb and the app may write and read, without a permission: below Android/data, a folder that
 # adb makes is closed to the app from Android 11 on.
 FOLDER = f"/sdcard/Android/media/{PACKAGE}/bench"
-EMULATORS = ("ranchu", "goldfish", "cuttlefish")  # ro.hardware
+EMULATORS = ("ranchu", "goldfish", "cuttlefish", "vbox86")  # ro.hardware
 ANSWER_S = 30.0  # for a single command
+START_S = 120.0  # am start -W waits for the first frame, which a slow emulator takes long for
 PUSH_S = 300.0
 POLL_S = 1.0
 THERMAL = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
@@ -103,6 +104,7 @@ def measure(
         f"am start -W -S -n {ACTIVITY} --es bundle {place} --es runtime {target} "
         f"--es record {record} --ei warmUp {rules.warm_up} --ei queries {rules.queries} "
         f"--ef seconds {rules.seconds} --ef coolDown {rules.cool_down_s} 2>&1",
+        START_S,
     )
     if "Error" in started:
         raise DeviceError(f"{serial}: {started.strip().splitlines()[-1]}.")
@@ -164,8 +166,8 @@ def _thermal(serial: str) -> str:
     return THERMAL[int(found[1])] if found and int(found[1]) < len(THERMAL) else "unknown"
 
 
-def _shell(serial: str, command: str) -> str:
-    return _adb(serial, ("shell", command), f"{serial}: {command.split()[0]}")
+def _shell(serial: str, command: str, seconds: float = ANSWER_S) -> str:
+    return _adb(serial, ("shell", command), f"{serial}: {command.split()[0]}", seconds)
 
 
 def _adb(serial: str | None, arguments: Sequence[str], what: str, seconds: float = ANSWER_S) -> str:

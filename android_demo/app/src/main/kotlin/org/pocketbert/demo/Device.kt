@@ -36,7 +36,7 @@ private fun shippedManifest(context: Context): String? = try {
 
 /** This phone or emulator, told apart by what its hardware is called; adb decides alike. */
 fun machine(): Machine {
-    val emulated = Build.HARDWARE in setOf("ranchu", "goldfish", "cuttlefish")
+    val emulated = Build.HARDWARE in setOf("ranchu", "goldfish", "cuttlefish", "vbox86")
     return Machine(
         kind = if (emulated) "android-emulator" else "android-device",
         device = Build.MODEL,

@@ -33,6 +33,7 @@ import androidx.compose.material3.Surface
 import androidx.compose.material3.Text
 import androidx.compose.material3.TextButton
 import androidx.compose.material3.TopAppBar
+import androidx.compose.material3.TopAppBarDefaults
 import androidx.compose.runtime.Composable
 import androidx.compose.runtime.LaunchedEffect
 import androidx.compose.runtime.getValue
@@ -42,10 +43,12 @@ import androidx.compose.runtime.saveable.rememberSaveable
 import androidx.compose.runtime.setValue
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
+import androidx.compose.ui.platform.LocalDensity
 import androidx.compose.ui.res.stringResource
 import androidx.compose.ui.semantics.LiveRegionMode
 import androidx.compose.ui.semantics.contentDescription
 import androidx.compose.ui.semantics.liveRegion
+import androidx.compose.ui.semantics.selected
 import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.text.TextStyle
 import androidx.compose.ui.text.input.ImeAction
@@ -117,6 +120,9 @@ private fun Notices(notice: Notice?, snackbar: SnackbarHostState, seen: () -> Un
 private fun TopBar(state: ChatUiState, actions: ChatActions) {
     var chooses by remember { mutableStateOf(false) }
     TopAppBar(
+        // Two lines in it grow with the user's font.
+        expandedHeight = TopAppBarDefaults.TopAppBarExpandedHeight *
+            LocalDensity.current.fontScale.coerceAtLeast(1f),
         title = {
             Column {
                 OneLine(state.opened?.bundle ?: stringResource(R.string.app_name))
@@ -131,6 +137,9 @@ private fun TopBar(state: ChatUiState, actions: ChatActions) {
                     for (name in state.opened?.runtimes.orEmpty()) {
                         DropdownMenuItem(
                             text = { Text(name) },
+                            modifier = Modifier.semantics {
+                                selected = name == state.opened?.artifact
+                            },
                             enabled = name != state.opened?.artifact && !state.answering,
                             onClick = {
                                 chooses = false

@@ -100,7 +100,7 @@ def _student_logits(
         return NotRun(NO_STUDENT)
     student = load_student(chosen)
     digest = sha256(chosen / "model.safetensors")
-    if digest != bundle.manifest["provenance"]["student_sha256"]:
+    if digest != bundle.manifest.provenance.student_sha256:
         raise BundleError(
             f"{chosen}: has sha256 {digest[:12]}…, another student than the bundle's. "
             "Name the one it was made of with --student."

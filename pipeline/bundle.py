@@ -4,7 +4,7 @@ Nothing in a bundle is loaded before its digest is checked, and no runtime is us
 reproduced the golden cases. Kotlin and Swift read the same files; docs/bundle.md describes them.
 """
 
-import json
+import dataclasses
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,63 +12,31 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from pipeline.characters import characters
 from pipeline.errors import BundleError
 from pipeline.evaluate import Calibration
 from pipeline.files import replacing_folder, sha256, write_json
-from pipeline.inference import Logits
-from pipeline.recipes import Recipe
+from pipeline.golden import TORTURE, Golden, GoldenCase, read_golden
+from pipeline.manifest import (
+    CHARACTERS,
+    GOLDEN,
+    REPLIES,
+    SCHEMA,
+    VOCABULARY,
+    ArtifactEntry,
+    Manifest,
+    check_files,
+    read_checked,
+    read_manifest,
+)
 from pipeline.signing import MANIFEST, SIGNATURE, check_signature
 from pipeline.targets import TARGETS, get_target
 from pipeline.targets.base import Artifact, Runner
 from pipeline.vocabulary import Vocabulary, read_vocabulary
 
-SCHEMA = "1.1"  # readers refuse another number before the dot
-GOLDEN_CASES = 200
-# What breaks tokenizers and runtimes: every bundle carries these, whatever its data.
-TORTURE = (
-    "",
-    " ",
-    "?",
-    "a",
-    "Café déjà vu, naïve façade",
-    "İstanbul'da hava nasıl? ığüşöç",
-    "ΟΔΥΣΣΕΥΣ ὀδός",
-    "e\u0301 combining, a\u030a ring, n\u0303",
-    "今天天气怎么样",
-    "東京の天気は？",
-    "한국어도 되나요",
-    "ما حال الطقس اليوم",
-    "שלום עולם",
-    "नमस्ते दुनिया",
-    "สวัสดีครับ",
-    "👩‍👩‍👧‍👦 family 🏳️‍🌈 👍🏽",
-    "set a timer ⏰ for 5️⃣ minutes",
-    "tab\tnew\nline\rreturn",
-    "nul\x00inside bell\x07 escape\x1b",
-    "zero\u200bwidth\u200djoin\ufeffbom soft\u00adhyphen",
-    "\u202eright to left override",
-    "lone\ufffdreplacement",
-    "[CLS] hello [SEP] [PAD] [MASK] [UNK]",
-    "##ing un##believable",
-    "don't can't it's y'all'd've",
-    "$5.99 @home #tag 50% (a+b)*c=d",
-    "ALL CAPS SHOUTING",
-    "MiXeD cAsE",
-    "ﬁ ligature ½ ² ™ ℃",
-    "ｆｕｌｌ ｗｉｄｔｈ　ｔｅｘｔ",
-    "x" * 101,
-    "ß ẞ ŉ ǆ",
-    "a" * 10_000,
-    "word " * 2_000,
-    "trailing space ",
-    "...",
-    "——— “quotes” ‘single’ «guillemets»",
-    "123 4567 89.01 1,000,000",
-    "https://example.com/a?b=c&d=e",
-    "user@example.com",
-)
+ATTEMPTS = 5  # at a bundle that is replaced while it is read
 
 
 @dataclass(frozen=True)
@@ -82,14 +50,7 @@ class Sealed:
     metrics: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class GoldenCase:
-    """A text with the ids, mask and logits per artefact that every reader must reproduce."""
-
-    text: str
-    input_ids: tuple[int, ...]
-    attention_mask: tuple[int, ...]
-    logits: dict[str, tuple[float, ...]]
+_REPLIES = TypeAdapter(dict[str, tuple[str, ...]])
 
 
 @dataclass(frozen=True)
@@ -104,7 +65,7 @@ class Bundle:
     replies: dict[str, tuple[str, ...]]
     out_of_scope_label: str
     golden: tuple[GoldenCase, ...]
-    manifest: dict[str, Any]
+    manifest: Manifest
 
     def load(self, target: str) -> Runner:
         """Load an artefact and have it reproduce the golden cases.
@@ -120,16 +81,13 @@ class Bundle:
                 "Choose one of these."
             )
         sealed = self.artifacts[target]
+        # Again, since whoever installs may have put another bundle here meanwhile.
+        root = sealed.artifact.path.name
+        files = self.manifest.files.items()
+        check_files(self.path, {k: v for k, v in files if PurePosixPath(k).parts[0] == root})
         runner = get_target(target).load(sealed.artifact)
         check_golden(self, runner, sealed)
         return runner
-
-
-def golden_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """The torture cases, then an even sample of `texts`: `GOLDEN_CASES` in all if there are."""
-    wanted = GOLDEN_CASES - len(TORTURE)
-    step = max(1, len(texts) // wanted)
-    return TORTURE + texts[::step][:wanted]
 
 
 def seal(
@@ -141,17 +99,16 @@ def seal(
     artifacts: Mapping[str, Sealed],
     replies: Mapping[str, list[str]],
     golden: tuple[GoldenCase, ...],
-    provenance: Mapping[str, Any],
+    provenance: Mapping[str, Any],  # as `Provenance` has it
     out_of_scope_label: str,
 ) -> Path:
     """Write the bundle to `folder`, replacing an older one only when the new one is whole."""
     with replacing_folder(folder) as new:
         vocabulary.save(new)
-        write_json(new / "replies.json", replies)
-        write_json(new / "characters.json", asdict(characters(vocabulary.lowercase)), compact=True)
+        write_json(new / REPLIES, replies)
+        write_json(new / CHARACTERS, asdict(characters(vocabulary.lowercase)), compact=True)
         torture = sum(case.text in TORTURE for case in golden)  # these come first
-        cases = [asdict(case) for case in golden]
-        write_json(new / "golden.json", {"torture": torture, "cases": cases}, compact=True)
+        write_json(new / GOLDEN, asdict(Golden(torture, golden)), compact=True)
         for sealed in artifacts.values():
             _copy(sealed.artifact.path, new / sealed.artifact.path.name)
         manifest = {
@@ -170,6 +127,7 @@ def seal(
             "files": _inventory(new),
         }
         write_json(new / MANIFEST, manifest)
+        read_manifest(new)  # what no reader would take is not sealed
     return folder
 
 
@@ -185,20 +143,18 @@ def open_bundle(path: Path, key: Path | None = None) -> Bundle:
             not signed as asked.
         InputError: the key is none.
     """
-    manifest = _read_json(path / MANIFEST)
-    if key:
-        check_signature(path, key)
-    try:
-        _check_schema(path, str(manifest["schema"]))
-        _check_files(path, manifest["files"])
-        return _parse(path, manifest)
-    except OSError as error:
-        raise BundleError(f"{path}: {error}. Check the bundle's permissions.") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(
-            f"{path / MANIFEST}: {type(error).__name__} {error}; the manifest is not one that "
-            "pocketbert wrote. Make the bundle again."
-        ) from error
+    for _ in range(ATTEMPTS):
+        place = _place(path)
+        try:
+            opened = _open(path, key)
+        except BundleError:
+            if place == _place(path):
+                raise
+        else:
+            if place == _place(path):
+                return opened
+        # Else whoever installs has put another bundle in the place of the one half read.
+    raise BundleError(f"{path}: is replaced again and again. Open it when that has ended.")
 
 
 def check_golden(bundle: Bundle, runner: Runner, sealed: Sealed) -> None:
@@ -227,25 +183,6 @@ def check_golden(bundle: Bundle, runner: Runner, sealed: Sealed) -> None:
             f"{difference[worst]:.3g}, and {sealed.tolerance:.3g} is allowed. This runtime "
             "computes otherwise than the one that was verified; do not ship it here."
         )
-
-
-def make_golden(
-    texts: tuple[str, ...], vocabulary: Vocabulary, logits: Mapping[str, Logits]
-) -> tuple[GoldenCase, ...]:
-    """Golden cases of `texts`, with the logits (texts, labels) of each target."""
-    encoded = vocabulary.encode(texts)
-    cases = []
-    for row, text in enumerate(texts):
-        used = int(encoded.attention_mask[row].sum())
-        cases.append(
-            GoldenCase(
-                text,
-                tuple(encoded.input_ids[row, :used].tolist()),
-                tuple(encoded.attention_mask[row, :used].tolist()),
-                {name: tuple(np.round(rows[row], 5).tolist()) for name, rows in logits.items()},
-            )
-        )
-    return tuple(cases)
 
 
 def _padded(case: GoldenCase, width: int) -> tuple[int, ...]:
@@ -282,96 +219,71 @@ def _inventory(folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def _place(path: Path) -> tuple[int, ...] | None:
+    """What tells the folder that is there now from another that takes its name."""
     try:
-        loaded = json.loads(file.read_text(encoding="utf-8"))
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
+def _open(path: Path, key: Path | None) -> Bundle:
+    manifest = read_manifest(path)
+    if key:
+        check_signature(path, key)
+    try:
+        check_files(path, manifest.files)
+        _check_added(path, manifest)
+        return _parse(path, manifest)
     except OSError as error:
-        raise BundleError(
-            f"{file}: {error.strerror}. Give a bundle folder, for example build/bundle."
-        ) from error
-    except ValueError as error:
-        raise BundleError(f"{file}: not JSON ({error}). Make the bundle again.") from error
-    if not isinstance(loaded, dict):
-        raise BundleError(f"{file}: holds no JSON object. Make the bundle again.")
-    return loaded
+        raise BundleError(f"{path}: {error}. Check the bundle's permissions.") from error
 
 
-def _check_schema(path: Path, schema: str) -> None:
-    if schema.split(".")[0] != SCHEMA.split(".")[0]:
-        raise BundleError(
-            f"{path}: has schema {schema}, and this pocketbert reads {SCHEMA.split('.')[0]}.x. "
-            "Use the pocketbert that made it, or make it again."
-        )
-
-
-def _check_files(path: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
+def _check_added(path: Path, manifest: Manifest) -> None:
     found = {f.relative_to(path).as_posix() for f in path.rglob("*") if not f.is_dir()}
-    for name in sorted(found - files.keys() - {MANIFEST, SIGNATURE}):
+    for name in sorted(found - manifest.files.keys() - {MANIFEST, SIGNATURE}):
         raise BundleError(f"{path / name}: is not in the manifest. Remove it, or seal again.")
-    for name, entry in files.items():
-        file = path / name
-        parts = PurePosixPath(name).parts
-        if name not in found or ".." in parts or name.startswith("/") or file.is_symlink():
-            raise BundleError(f"{file}: is missing or no plain file. Make the bundle again.")
-        size = file.stat().st_size
-        if size != entry["bytes"]:
-            raise BundleError(
-                f"{file}: has {size} bytes, and {entry['bytes']} were sealed. "
-                "Copy the bundle again."
-            )
-        if (digest := sha256(file)) != entry["sha256"]:
-            raise BundleError(
-                f"{file}: has sha256 {digest[:12]}…, and {entry['sha256'][:12]}… was sealed: the "
-                "file was changed. Copy the bundle again."
-            )
 
 
-def _parse(path: Path, manifest: dict[str, Any]) -> Bundle:
-    tokenizer = manifest["tokenizer"]
-    golden = _read_json(path / "golden.json")["cases"]
+def _parse(path: Path, manifest: Manifest) -> Bundle:
+    vocabulary = read_vocabulary(
+        path / VOCABULARY,
+        lowercase=manifest.tokenizer.lowercase,
+        max_length=manifest.tokenizer.max_length,
+    )
+    if len(vocabulary) != manifest.tokenizer.pieces:
+        raise BundleError(
+            f"{path / VOCABULARY}: has {len(vocabulary)} pieces, and the manifest says "
+            f"{manifest.tokenizer.pieces}. Make the bundle again."
+        )
     return Bundle(
         path=path,
-        name=manifest["name"],
-        labels=tuple(manifest["labels"]),
-        vocabulary=read_vocabulary(
-            path / "vocab.txt",
-            lowercase=tokenizer["lowercase"],
-            max_length=tokenizer["max_length"],
-        ),
-        artifacts={name: _sealed(path, entry) for name, entry in manifest["artifacts"].items()},
-        replies={k: tuple(v) for k, v in _read_json(path / "replies.json").items()},
-        out_of_scope_label=manifest["out_of_scope_label"],
-        golden=tuple(
-            GoldenCase(
-                case["text"],
-                tuple(case["input_ids"]),
-                tuple(case["attention_mask"]),
-                {name: tuple(row) for name, row in case["logits"].items()},
-            )
-            for case in golden
-        ),
+        name=manifest.name,
+        labels=manifest.labels,
+        vocabulary=vocabulary,
+        artifacts={name: _sealed(path, entry) for name, entry in manifest.artifacts.items()},
+        replies=_replies(path, manifest),
+        out_of_scope_label=manifest.out_of_scope_label,
+        golden=read_golden(path, manifest),
         manifest=manifest,
     )
 
 
-def _sealed(path: Path, entry: Mapping[str, Any]) -> Sealed:
-    artifact = Artifact(
-        target=entry["target"],
-        path=path / PurePosixPath(entry["path"]).name,
-        inputs=tuple(entry["inputs"]),
-        dtype=entry["dtype"],
-        lengths=tuple(entry["lengths"]),
-        dynamic=entry["dynamic"],
-        vocabulary=entry["vocabulary"],
-        recipe=Recipe(**{**entry["recipe"], "keep_float": tuple(entry["recipe"]["keep_float"])}),
-        quantization=entry["quantization"],
-        min_runtime=entry["min_runtime"],
-        reason=entry["reason"],
-    )
+def _replies(path: Path, manifest: Manifest) -> dict[str, tuple[str, ...]]:
+    replies = read_checked(path / REPLIES, _REPLIES)
+    for label in (*manifest.labels, manifest.out_of_scope_label):
+        if not replies.get(label):
+            raise BundleError(f"{path / REPLIES}: has none for {label}. Make the bundle again.")
+    return replies
+
+
+def _sealed(path: Path, entry: ArtifactEntry) -> Sealed:
+    fields = {f.name: getattr(entry, f.name) for f in dataclasses.fields(Artifact)}
     return Sealed(
-        artifact,
-        Calibration(entry["temperature"], entry["threshold"]),
-        entry["tolerance"],
-        entry["verified_by"],
-        entry["metrics"],
+        Artifact(**{**fields, "path": path / entry.path}),
+        Calibration(entry.temperature, entry.threshold),
+        entry.tolerance,
+        entry.verified_by,
+        entry.metrics,
     )

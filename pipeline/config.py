@@ -1,5 +1,6 @@
 """What a run is asked to do: frozen, validated once built, read from TOML. It knows no torch."""
 
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -224,6 +225,32 @@ def load_config(file: Path | None, overrides: Mapping[str, Any]) -> RunConfig:
     except ValidationError as error:
         where = f"{file}: " if file else ""
         raise PipelineError(where + "; ".join(map(_explain, error.errors()))) from error
+
+
+def to_command(config: RunConfig) -> str:
+    """The command that does what `config` says; files by their names, wherever they lie.
+
+    Settings of a file that have no flag are not in it.
+    """
+    flags = {
+        "data": _name(config.data.source),
+        "unlabeled": config.data.unlabeled and _name(config.data.unlabeled),
+        "teacher": _name(config.teacher.source),
+        "preset": config.preset,
+        "seed": str(config.seed),
+        "epochs": str(config.distill.epochs),
+        "targets": ",".join(config.targets),
+        "recipe": config.recipe,
+        "float": ",".join(config.keep_float),
+    }
+    words = [word for name, value in flags.items() if value for word in (f"--{name}", value)]
+    words += ["--fine-tune"] if config.teacher.fine_tune else []
+    return shlex.join(["pocketbert", "run", *words])
+
+
+def _name(source: str) -> str:
+    """A built-in or hub name as it is, of a path only its last part."""
+    return Path(source).name if Path(source).exists() else source
 
 
 def to_dict(value: Any) -> dict[str, Any]:

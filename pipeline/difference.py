@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.bundle import Bundle, GoldenCase
+from pipeline.bundle import Bundle
 from pipeline.files import tree_bytes
+from pipeline.golden import GoldenCase
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Files that are whole or absent: digests, and folders written aside and renamed into place."""
 
+import ctypes
 import hashlib
 import json
 import os
@@ -9,6 +10,10 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import psutil
+
+OLD = "old"  # what was replaced, where the system can't exchange two folders
 
 
 def sha256(file: Path) -> str:
@@ -74,14 +79,40 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{folder.name}."
-    for stale in folder.parent.glob(f"{prefix}*"):
-        shutil.rmtree(stale, ignore_errors=True)
-    new = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    for aside in folder.parent.iterdir():
+        if aside.name.startswith(prefix):
+            _clean_up(aside, aside.name.removeprefix(prefix).split(".")[0], folder)
+    new = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}.", dir=folder.parent))
     try:
         (content := new / "new").mkdir()
         yield content
-        if folder.exists():
-            folder.rename(new / "old")
-        content.rename(folder)
+        if not _exchange(content, folder):
+            if folder.exists():
+                folder.rename(new / OLD)
+            content.rename(folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def _clean_up(aside: Path, pid: str, folder: Path) -> None:
+    """Remove what a killed writer left, once what it had moved away is back."""
+    if not pid.isdecimal() or psutil.pid_exists(int(pid)):
+        return
+    if (aside / OLD).exists() and not folder.exists():
+        (aside / OLD).rename(folder)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two paths change places in one step, where both exist and the system can.
+
+    renameat2(2) of Linux and renamex_np(2) of macOS. Without them there is a moment with neither.
+    """
+    library, flag = ctypes.CDLL(None, use_errno=True), 2
+    names = (os.fsencode(one.absolute()), os.fsencode(other.absolute()))
+    if hasattr(library, "renameat2"):
+        here = -100  # AT_FDCWD, which absolute paths do not need
+        return bool(library.renameat2(here, names[0], here, names[1], flag) == 0)
+    if hasattr(library, "renamex_np"):
+        return bool(library.renamex_np(*names, flag) == 0)
+    return False

@@ -71,5 +71,5 @@ def _carried(bundle: Bundle, place: Place | None) -> tuple[str, ...]:
             "Make it with --targets."
         )
     signature = [SIGNATURE] if (bundle.path / SIGNATURE).exists() else []
-    files = (MANIFEST, *signature, *bundle.manifest["files"])
+    files = (MANIFEST, *signature, *bundle.manifest.files)
     return tuple(name for name in files if name.split("/")[0] not in dropped)

@@ -1,6 +1,5 @@
 """What a run found, as it stands on disk beside what it made. It computes no results."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from pipeline.bench.record import LatencyRecord, read_record
 from pipeline.errors import DataError, InputError, NotRun
 from pipeline.evaluate import Calibration, Evaluation
 from pipeline.files import digest, write_json
+from pipeline.manifest import read_manifest
 from pipeline.verify import PartLogits, Verdict
 from pipeline.vocabulary import Segmentation
 
@@ -126,9 +126,9 @@ def read_build(folder: Path) -> Build:
     made = {}
     provenance: dict[str, Any] = {}
     if sealed:
-        manifest = json.loads((sealed / "manifest.json").read_text(encoding="utf-8"))
-        provenance = manifest["provenance"]
-        made = {n: digest(sealed / entry["path"]) for n, entry in manifest["artifacts"].items()}
+        manifest = read_manifest(sealed)
+        provenance = manifest.provenance.model_dump()
+        made = {name: digest(sealed / entry.path) for name, entry in manifest.artifacts.items()}
     latest: dict[tuple[str, ...], LatencyRecord] = {}
     outdated = list[str]()
     # What `pocketbert bench` measured longer comes later, and replaces what the run did.

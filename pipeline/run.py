@@ -10,13 +10,14 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from pipeline import learning, stages, team
-from pipeline.bundle import Sealed, golden_texts, make_golden, seal
+from pipeline.bundle import Sealed, seal
 from pipeline.cache import Cache, lock
-from pipeline.config import RunConfig, to_dict
+from pipeline.config import RunConfig, to_command, to_dict
 from pipeline.data import load_corpus, read_replies
 from pipeline.errors import NotRun
 from pipeline.evaluate import calibrate, evaluate
 from pipeline.files import sha256
+from pipeline.golden import golden_texts, make_golden
 from pipeline.inference import Logits
 from pipeline.learning import Job
 from pipeline.losses import OUTSIDE, UNLABELLED
@@ -148,6 +149,7 @@ def _seal(
         provenance={
             "seed": job.config.seed,
             "preset": job.config.preset,
+            "command": to_command(job.config),
             "data_sha256": job.corpus.digest,
             "teacher_sha256": sha256(teacher / "model.safetensors"),
             "student_sha256": sha256(student / "model.safetensors"),

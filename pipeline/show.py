@@ -184,7 +184,7 @@ def verified(
     console: Console, bundle: Bundle, outcomes: Mapping[str, Audit | PipelineError]
 ) -> None:
     """Digests and golden cases, a line an artefact."""
-    console.print(f"{GOOD} {len(bundle.manifest['files'])} files have the digests that were sealed")
+    console.print(f"{GOOD} {len(bundle.manifest.files)} files have the digests that were sealed")
     for name, outcome in outcomes.items():
         if isinstance(outcome, Audit):
             engine = escape(outcome.engine)

@@ -15,11 +15,12 @@ from safetensors.numpy import load_file, save_file
 
 from pipeline.bench.host import QUICK, measure
 from pipeline.bench.record import LatencyRecord, read_record, write_record
-from pipeline.bundle import golden_texts, open_bundle
+from pipeline.bundle import open_bundle
 from pipeline.choose import choose
 from pipeline.contents import examine
 from pipeline.errors import NotRun, TargetUnavailable
 from pipeline.files import tree_bytes, write_json
+from pipeline.golden import golden_texts
 from pipeline.graph import LeanBert
 from pipeline.inference import Logits
 from pipeline.learning import Job

@@ -10,6 +10,7 @@ quiet()  # before any toolchain is imported
 import json  # noqa: E402
 import multiprocessing  # noqa: E402
 import random  # noqa: E402
+import re  # noqa: E402
 import shutil  # noqa: E402
 from collections import Counter  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
@@ -21,15 +22,22 @@ from typing import Annotated  # noqa: E402
 
 import typer  # noqa: E402
 
-from pipeline.bundle import TORTURE, open_bundle  # noqa: E402
+from pipeline.bundle import open_bundle  # noqa: E402
 from pipeline.chat import ChatEngine  # noqa: E402
 from pipeline.console import err, out, progress  # noqa: E402
 from pipeline.errors import PipelineError  # noqa: E402
+from pipeline.golden import TORTURE  # noqa: E402
 from pipeline.progress import Track, silent  # noqa: E402
 from pipeline.signing import make_keys, sign  # noqa: E402
 
 BATCH = 500  # that one process does
 REFUSED, ACCEPTED, ANSWERED, DIED = "refused", "accepted", "answered", "died"
+HARMLESS = "harmless"  # an unsigned manifest that opens, its change one of words or in limits
+WORDS = re.compile(
+    r"\.(schema|name|out_of_scope_label|provenance\.|tokenizer\.lowercase = True"
+    r"|artifacts\.[\w-]+\.(dynamic = |lengths|metrics|quantization|min_runtime|reason|verified_by"
+    r"|recipe\.|temperature|threshold|tolerance))"
+)
 Report = Callable[[str, str], None]  # an outcome, and what led to it
 
 
@@ -47,17 +55,20 @@ def mutate_files(bundle: Path, count: int, seed: int = 0, track: Track = silent)
     Files are changed, cut, lengthened, swapped, renamed, added and removed, the manifest and the
     signature among them.
     """
-    return _run(_damage, bundle, count, seed, track, wanted=REFUSED)
+    return _run(_damage, bundle, count, seed, track, wanted=(REFUSED,))
 
 
 def mutate_manifests(bundle: Path, count: int, seed: int = 0, track: Track = silent) -> Outcomes:
-    """Open `count` unsigned copies with a changed manifest; each is refused or opens whole."""
-    return _run(_edit_manifest, bundle, count, seed, track, wanted=None)
+    """Open `count` unsigned copies with a changed manifest.
+
+    Each is refused, or the change is to words that nothing depends on or to a value in its limits.
+    """
+    return _run(_edit_manifest, bundle, count, seed, track, wanted=(REFUSED, HARMLESS))
 
 
 def hostile_texts(bundle: Path, count: int, seed: int = 0, track: Track = silent) -> Outcomes:
     """Have every artefact that runs here answer `count` texts of any characters and length."""
-    return _run(_answer, bundle, count, seed, track, wanted=ANSWERED)
+    return _run(_answer, bundle, count, seed, track, wanted=(ANSWERED,))
 
 
 def _run(
@@ -67,7 +78,7 @@ def _run(
     seed: int,
     track: Track,
     *,
-    wanted: str | None,
+    wanted: tuple[str, ...],
 ) -> Outcomes:
     """Do `count` pieces of `work` in batches; one that kills its process counts as such."""
     counts, bad = Counter[str](), list[str]()
@@ -80,7 +91,7 @@ def _run(
         theirs.close()
         for outcome, what in _receive(ours):
             counts[outcome] += 1
-            if wanted and outcome != wanted:
+            if outcome not in wanted:
                 bad.append(f"{outcome}: {what}")
         child.join()
         if child.exitcode != 0:
@@ -186,7 +197,7 @@ def _edit_manifest(bundle: Path, batch: range, seed: int, report: Report) -> Non
             except PipelineError:
                 report(REFUSED, what)
             else:
-                report(ACCEPTED, what)
+                report(HARMLESS if WORDS.match(what) else ACCEPTED, what)
 
 
 def _edit(value: object, chance: random.Random, path: str = "") -> str:

@@ -43,7 +43,7 @@ def main(source: Path) -> None:
         artifacts={TARGET: bundle.artifacts[TARGET]},
         replies={intent: list(lines) for intent, lines in bundle.replies.items()},
         golden=golden,
-        provenance=bundle.manifest["provenance"],
+        provenance=bundle.manifest.provenance.model_dump(),
         out_of_scope_label=bundle.out_of_scope_label,
     )
     shutil.rmtree(FIXTURE / "bundle" / bundle.artifacts[TARGET].artifact.path.name)

@@ -52,6 +52,8 @@ ORDER = [
     "verify",
     "choose",
     "signing",
+    "manifest",
+    "golden",
     "bundle",
     "install",
     "audit",

@@ -19,8 +19,9 @@ from pipeline.bench.record import (
     summarize,
     write_record,
 )
-from pipeline.bundle import TORTURE, open_bundle
+from pipeline.bundle import open_bundle
 from pipeline.errors import InputError, TargetUnavailable
+from pipeline.golden import TORTURE
 
 LATENCY = summarize([1.0, 2.0, 3.0])
 STEPS = Steps(tokenize=LATENCY, inference=LATENCY, answer=LATENCY)

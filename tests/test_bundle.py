@@ -1,12 +1,15 @@
 import json
 import shutil
 from dataclasses import replace
+from importlib.resources import files
 
 import pytest
 
-from pipeline.bundle import TORTURE, open_bundle
+from pipeline.bundle import open_bundle
 from pipeline.errors import BundleError
 from pipeline.files import sha256
+from pipeline.golden import TORTURE
+from pipeline.manifest import MANIFEST_BYTES, Manifest
 
 
 @pytest.fixture
@@ -81,10 +84,100 @@ def test_file_outside_the_bundle_and_links_are_refused(copy, name):
     if name == "vocab.txt":
         (copy / name).unlink()
         (copy / name).symlink_to(copy.parent / "outside.txt")
-    files = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))["files"]
-    edit_manifest(copy, files=files | {name: {"sha256": "0", "bytes": 1}})
+    sealed = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))["files"]
+    edit_manifest(copy, files=sealed | {name: {"sha256": "0" * 64, "bytes": 1}})
+    why = "is missing or no plain file" if name == "vocab.txt" else f"files.{name}"
+    with pytest.raises(BundleError, match=why):
+        open_bundle(copy)
+
+
+def test_folder_that_is_a_link_is_refused(copy):
+    inside = copy / "coreml.mlpackage" / "Data"
+    inside.rename(copy.parent / "Data")
+    inside.symlink_to(copy.parent / "Data")
     with pytest.raises(BundleError, match="is missing or no plain file"):
         open_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("labels", ["a", "a"]),
+        ("labels", ["a\nb"]),
+        ("name", ""),
+        ("tokenizer.type", "sentencepiece"),
+        ("tokenizer.max_length", 0),
+        ("tokenizer.max_length", "32"),
+        ("tokenizer.pieces", 7),
+        ("artifacts.tflite.path", "../tflite.tflite"),
+        ("artifacts.tflite.path", "vocab.txt"),
+        ("artifacts.tflite.target", "coreml"),
+        ("artifacts.tflite.dtype", "float32"),
+        ("artifacts.tflite.lengths", [16, 8, 32]),
+        ("artifacts.tflite.lengths", [8, 16]),
+        ("artifacts.tflite.dynamic", True),
+        ("artifacts.tflite.vocabulary", 10**6),
+        ("artifacts.tflite.temperature", 0),
+        ("artifacts.tflite.tolerance", -1),
+        ("artifacts.tflite.tolerance", float("inf")),
+        ("artifacts.tflite.recipe", None),
+        ("files.replies.json", {"sha256": "0", "bytes": 1}),
+    ],
+)
+def test_value_that_none_has_is_refused_by_name(copy, where, value):
+    file = copy / "manifest.json"
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    first, *rest = where.split(".", 2 if where.startswith("artifacts") else 1)
+    inner = manifest
+    for key in (first, *rest)[:-1]:
+        inner = inner[key]
+    inner[(first, *rest)[-1]] = value
+    file.write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(BundleError, match="ake the bundle again"):
+        open_bundle(copy)
+
+
+def test_file_larger_than_allowed_is_not_read(copy):
+    with (copy / "manifest.json").open("ab") as file:
+        file.truncate(MANIFEST_BYTES + 1)  # takes no room on the disk
+    with pytest.raises(BundleError, match=r"has 16,777,217 bytes, and 16,777,216 are allowed"):
+        open_bundle(copy)
+
+
+def test_deep_nesting_ends_in_an_error(copy):
+    (copy / "manifest.json").write_text("[" * 100_000)
+    with pytest.raises(BundleError, match="not JSON"):
+        open_bundle(copy)
+
+
+def test_golden_case_that_no_runtime_may_see_is_refused(copy):
+    reseal(
+        copy, "golden.json", lambda text: text.replace('"input_ids":[', '"input_ids":[99999,', 1)
+    )
+    with pytest.raises(BundleError, match=r"golden.json: case 0 has other ids"):
+        open_bundle(copy)
+
+
+def test_artefact_replaced_after_opening_is_not_loaded(copy):
+    opened = open_bundle(copy)
+    with (copy / "tflite.tflite").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"changed")
+    with pytest.raises(BundleError, match=r"tflite.tflite: has sha256 .* the file was changed"):
+        opened.load("tflite")
+
+
+def test_later_minor_schema_may_say_more(copy):
+    edit_manifest(copy, schema="1.9", licence="Apache-2.0")
+    assert open_bundle(copy).name
+
+
+def test_published_schema_is_the_one_that_is_read():
+    published = files("pipeline").joinpath("manifest.schema.json").read_text(encoding="utf-8")
+    assert json.loads(published) == {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Manifest.model_json_schema(),
+    }
 
 
 def test_unknown_major_schema_is_refused_by_number(copy):

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.bundle import TORTURE
 from pipeline.characters import characters
+from pipeline.golden import TORTURE
 from pipeline.vocabulary import SPECIAL, Vocabulary
 
 

@@ -79,7 +79,7 @@ def test_added_and_renamed_files_are_refused(signed, keys):
 def test_manifest_that_was_made_to_fit_is_refused(signed, keys):
     # Planted: whoever changes a file can write its digest, but not sign it.
     replies = signed / "replies.json"
-    before = open_bundle(signed).manifest["files"]["replies.json"]["sha256"]
+    before = open_bundle(signed).manifest.files["replies.json"].sha256
     replies.write_bytes(replies.read_bytes().replace(b"e", b"x", 1))
     from pipeline.files import sha256
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
-from pipeline.bundle import TORTURE
 from pipeline.encoders import locate
 from pipeline.errors import InputError, ModelError
+from pipeline.golden import TORTURE
 from pipeline.student import load_student
 from pipeline.vocabulary import (
     SPECIAL,

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.bench.host import LENGTHS, sample_texts, text_of
 from pipeline.bench.record import Instructions, LatencyRecord, LengthCost
@@ -84,7 +85,7 @@ def measure(
         raise TargetUnavailable(f"arm64: {lacking} missing. {SETUP}")
     parity = _check(bundle, target, core)
     texts, costs = sample_texts(bundle), []
-    spec = StudentSpec(**bundle.manifest["provenance"]["student"])
+    spec = _student(bundle)
     lengths = [n for n in LENGTHS if n <= bundle.vocabulary.max_length]
     for tokens in track(lengths, f"Count {target} on {core}"):
         ids = text_of(bundle, tokens, texts)[0].tolist()
@@ -111,6 +112,17 @@ def measure(
         by_length=tuple(costs),
         remarks=(parity,),
     )
+
+
+def _student(bundle: Bundle) -> StudentSpec:
+    """The shape of the student, of which the floor is counted."""
+    try:
+        return TypeAdapter(StudentSpec).validate_python(bundle.manifest.provenance.student)
+    except ValidationError as error:
+        raise BundleError(
+            f"{bundle.path}: provenance does not say what the student's shape is. Make the bundle "
+            "again."
+        ) from error
 
 
 def _check(bundle: Bundle, target: str, core: str) -> str:

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.bench.record import LatencyRecord, LengthCost, Steps, summarize
-from pipeline.bundle import TORTURE, Bundle
+from pipeline.bundle import Bundle
 from pipeline.chat import ChatEngine
 from pipeline.errors import BundleError, TargetUnavailable
 from pipeline.files import digest
+from pipeline.golden import TORTURE
 from pipeline.progress import Track, silent
 from pipeline.targets.base import Runner
 from pipeline.vocabulary import Ids

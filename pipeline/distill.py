@@ -10,6 +10,7 @@ from math import ceil, gcd
 import torch
 from torch import Tensor, nn
 
+from pipeline.checkpoint import Checkpoints
 from pipeline.config import DistillConfig, StudentSpec
 from pipeline.inference import batch_tensors
 from pipeline.losses import (
@@ -23,7 +24,7 @@ from pipeline.losses import (
 from pipeline.progress import Track, silent
 from pipeline.student import Student, cut_student, source_layers
 from pipeline.teacher import Teacher
-from pipeline.training import Batch, Checkpoints, Plan, train
+from pipeline.training import Batch, Plan, train
 from pipeline.transfer import HiddenStates, TransferSet
 from pipeline.vocabulary import MASK, SPECIAL, Vocabulary
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline import team
 from pipeline.cache import Cache, described
+from pipeline.checkpoint import Checkpoints
 from pipeline.config import RunConfig
 from pipeline.data import Corpus
 from pipeline.distill import distill, hidden_layers
@@ -18,7 +19,6 @@ from pipeline.encoders import locate
 from pipeline.errors import PipelineError
 from pipeline.progress import Track
 from pipeline.teacher import Teacher, fine_tune, fit_head, load_teacher
-from pipeline.training import Checkpoints
 from pipeline.transfer import (
     HiddenStates,
     TransferSet,

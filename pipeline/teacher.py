@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from transformers import BertForSequenceClassification, BertModel
 
+from pipeline.checkpoint import Checkpoints
 from pipeline.config import TeacherConfig
 from pipeline.data import Corpus, Part
 from pipeline.encoders import load_encoder, locate, read_json
@@ -24,7 +25,7 @@ from pipeline.files import write_json
 from pipeline.inference import Logits, batch_tensors, run_batched
 from pipeline.losses import OUTSIDE, label_loss, outside_loss
 from pipeline.progress import Track, silent
-from pipeline.training import Batch, Checkpoints, Plan, train
+from pipeline.training import Batch, Plan, train
 from pipeline.vocabulary import Vocabulary, read_vocabulary
 
 NOTES = "teacher.json"

@@ -3,33 +3,25 @@
 It minimises what a module computes for a batch; it knows neither teacher nor student.
 """
 
-import json
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from accelerate.utils import set_seed
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Sampler
 from transformers import get_linear_schedule_with_warmup
 
 from pipeline import team
-from pipeline.errors import ModelError, PipelineError
-from pipeline.files import replacing_folder, write_json
+from pipeline.checkpoint import Checkpoints, State, last, newest, restore, save
+from pipeline.errors import PipelineError
 from pipeline.progress import Track, silent
 
 Batch = dict[str, Tensor]
 POOL = 50  # batches that are sorted by length together: little padding, much mixing
-RECORD = "checkpoint.json"
-KEPT = "kept.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,15 +36,6 @@ class Plan:
     max_norm: float  # gradients are scaled down to this length
     averaged_share: float = 0.1  # of the steps, over which the kept weights are an average
     patience: int = 2  # epochs without a better score after which training stops
-
-
-@dataclass(frozen=True)
-class Checkpoints:
-    """Where the state of training is kept, so that a killed run goes on, and how often."""
-
-    folder: Path
-    every: int  # steps
-    settings: Mapping[str, Any] = field(default_factory=dict)  # plain; others are refused
 
 
 class LengthBatches(Sampler[list[int]]):
@@ -97,13 +80,12 @@ class _Kept:
         decay = 1 - 1 / max(1, share)
         moving = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(module, multi_avg_fn=moving)
-        self.score = -1.0
-        self.epochs_since = 0
+        self.tally = {"score": -1.0, "epochs_since": 0}
 
     def take_if_better(self, module: nn.Module, score: float) -> None:
-        self.epochs_since += 1
-        if score > self.score:
-            self.score, self.epochs_since = score, 0
+        self.tally["epochs_since"] += 1
+        if score > self.tally["score"]:
+            self.tally.update(score=score, epochs_since=0)
             self.average.module.load_state_dict(module.state_dict())
 
 
@@ -139,11 +121,11 @@ def train(
         ModelError: the checkpoint was made with other settings.
     """
     accelerator = team.accelerator()
-    accelerator.free_memory()  # of an earlier training, which it would save with this one
+    accelerator.free_memory()  # of an earlier training
     _check_share(plan.batch_size, accelerator.num_processes)
     set_seed(plan.seed, device_specific=True)
     settings = _settings(groups, len(lengths), plan, checkpoints)
-    found = _newest(checkpoints, settings)
+    found = newest(checkpoints, settings)
     first = int(found.name) if found else 0
     batches = LengthBatches(lengths, plan, first)
     total = first + len(batches)
@@ -153,8 +135,10 @@ def train(
         module, optimizer, _loader(batches, collate), schedule
     )
     kept = _Kept(module, int(plan.averaged_share * total))
+    modules = {"module": module, "kept": kept.average}
+    state = State(modules, optimizer, schedule, kept.tally)
     if found:
-        _restore(accelerator, found, kept)
+        restore(accelerator, found, state)
     module.train()
     stream = iter(loader)
     for step in (track if accelerator.is_main_process else silent)(range(first, total), plan.what):
@@ -171,10 +155,10 @@ def train(
             kept.average.update_parameters(module)
         elif (step + 1) % batches.per_epoch == 0:
             kept.take_if_better(module, _agreed(score, module))
-            if kept.epochs_since >= plan.patience:
+            if kept.tally["epochs_since"] >= plan.patience:
                 break
         if checkpoints and (step + 1) % checkpoints.every == 0:
-            _save(accelerator, checkpoints.folder, step + 1, kept, settings)
+            save(accelerator, checkpoints.folder, step + 1, state, settings)
     module.load_state_dict(kept.average.module.state_dict())
     module.to("cpu").eval()
 
@@ -202,10 +186,10 @@ def _check_finite(
 ) -> None:
     if torch.isfinite(value):
         return
-    last = _last(checkpoints)
+    found = last(checkpoints)
     kept = (
-        f", and delete {last.parent}, where the state after step {int(last.name)} is kept"
-        if last
+        f", and delete {found.parent}, where the state after step {int(found.name)} is kept"
+        if found
         else ""
     )
     raise PipelineError(
@@ -237,56 +221,3 @@ def _settings(
         "learning_rates": [group["lr"] for group in groups],
         **team.layout(),
     }
-
-
-def _last(checkpoints: Checkpoints | None) -> Path | None:
-    """The newest checkpoint; each is a folder named after its step, whole or absent."""
-    if checkpoints is None or not checkpoints.folder.is_dir():
-        return None
-    return max((p for p in checkpoints.folder.iterdir() if p.name.isdigit()), default=None)
-
-
-def _newest(checkpoints: Checkpoints | None, settings: Mapping[str, Any]) -> Path | None:
-    found = _last(checkpoints)
-    if found is None:
-        return None
-    made_with = json.loads((found / RECORD).read_text(encoding="utf-8"))["settings"]
-    for key, value in settings.items():
-        if made_with.get(key) != value:
-            raise ModelError(
-                f"{found}: this checkpoint was made with {key} {made_with.get(key)!r}, and now it "
-                f"is {value!r}. Go on with the earlier settings, or delete {found.parent} to start "
-                "over."
-            )
-    return found
-
-
-def _save(
-    accelerator: Accelerator, folder: Path, step: int, kept: _Kept, settings: Mapping[str, Any]
-) -> None:
-    """Write the checkpoint of `step`, whole or not at all, then drop the one before."""
-    main = accelerator.is_main_process
-    with replacing_folder(folder / f"{step:09}") if main else nullcontext() as new:
-        accelerator.save_state(team.broadcast(str(new)))  # which only the main process has made
-        if new is not None:
-            save_file(kept.average.state_dict(), new / KEPT)
-            tally = {"score": kept.score, "epochs_since": kept.epochs_since}
-            write_json(new / RECORD, {"settings": settings, **tally})
-        accelerator.wait_for_everyone()
-    if main:
-        for old in folder.iterdir():
-            if old.name.isdigit() and int(old.name) < step:
-                shutil.rmtree(old)
-
-
-def _restore(accelerator: Accelerator, folder: Path, kept: _Kept) -> None:
-    try:
-        accelerator.load_state(str(folder))
-        kept.average.load_state_dict(load_file(folder / KEPT))
-    except Exception as error:  # torch, safetensors and pickle each raise their own
-        reason = str(error).splitlines()[0]
-        raise ModelError(
-            f"{folder}: the checkpoint cannot be read ({reason}). Delete it to start over."
-        ) from error
-    record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    kept.score, kept.epochs_since = record["score"], record["epochs_since"]

@@ -1,10 +1,8 @@
 """Small real parts that many tests share: a data set, a BERT teacher, and one full run."""
 
-import json
 import os
 import subprocess
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,9 +12,10 @@ quiet()  # before any toolchain is imported
 
 import pytest
 import torch
+import toy
 from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
-from transformers import BertConfig, BertModel
+from transformers import BertConfig
 
 from pipeline.config import DataConfig, TeacherConfig
 from pipeline.data import Corpus, load_corpus
@@ -24,27 +23,9 @@ from pipeline.files import replacing_folder
 from pipeline.student import Student
 from pipeline.teacher import Teacher, fit_head
 from pipeline.transfer import TransferSet, make_transfer_set
-from pipeline.vocabulary import SPECIAL, Vocabulary
+from pipeline.vocabulary import Vocabulary
 
 torch.set_num_threads(1)
-
-WORDS = {
-    "lights": "turn on switch off dim the lights lamp bright dark room kitchen",
-    "music": "play some music song album band jazz rock loud tune guitar",
-    "weather": "will it rain today is sunny cold forecast snow umbrella wind",
-}
-OUTSIDE = "tax law stock goalkeeper recipe novel planet vote cheese wallet"
-
-
-def utterances(words: str, count: int, seed: int) -> list[str]:
-    """Distinct texts of three to five of `words`."""
-    generator = torch.Generator().manual_seed(seed)
-    vocabulary, texts = words.split(), dict[str, None]()
-    while len(texts) < count:
-        size = int(torch.randint(3, 6, (1,), generator=generator))
-        order = torch.randperm(len(vocabulary), generator=generator)[:size]
-        texts[" ".join(vocabulary[i] for i in order)] = None
-    return list(texts)
 
 
 def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
@@ -71,47 +52,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def toy_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A JSONL file of three easy intents and some out-of-scope texts."""
-
-    def make(folder: Path) -> None:
-        rows = [
-            {"text": text, "intent": intent}
-            for seed, (intent, words) in enumerate(WORDS.items())
-            for text in utterances(words, 60, seed)
-        ]
-        rows += [{"text": text, "intent": "oos"} for text in utterances(OUTSIDE, 30, 9)]
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        (folder / "toy.jsonl").write_text(lines, encoding="utf-8")
-
-    return shared(tmp_path_factory, "toy-data", make) / "toy.jsonl"
+    return shared(tmp_path_factory, "toy-data", toy.make_data) / toy.DATA
 
 
 @pytest.fixture(scope="session")
 def toy_vocabulary() -> Vocabulary:
     """Letters, their continuations, and every word of the toy data."""
-    letters = "abcdefghijklmnopqrstuvwxyz0123456789?!.,'"
-    words = dict.fromkeys(" ".join([*WORDS.values(), OUTSIDE]).split())
-    pieces = (*SPECIAL, *letters, *(f"##{letter}" for letter in letters))
-    return Vocabulary(tuple(dict.fromkeys((*pieces, *words))), max_length=32)
+    return toy.make_vocabulary()
 
 
 @pytest.fixture(scope="session")
-def toy_bert(tmp_path_factory: pytest.TempPathFactory, toy_vocabulary: Vocabulary) -> Path:
-    """A folder with a BERT of random weights, 3 layers x 64, enough for bags of words."""
-
-    def make(folder: Path) -> None:
-        torch.manual_seed(0)
-        config = BertConfig(
-            vocab_size=len(toy_vocabulary),
-            hidden_size=64,
-            num_hidden_layers=3,
-            num_attention_heads=4,
-            intermediate_size=256,
-            max_position_embeddings=64,
-        )
-        perturb(BertModel(config, add_pooling_layer=False)).save_pretrained(folder)
-        toy_vocabulary.save(folder)
-
-    return shared(tmp_path_factory, "toy-bert", make)
+def toy_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a BERT of random weights."""
+    return shared(tmp_path_factory, "toy-bert", toy.make_bert)
 
 
 @pytest.fixture(scope="session")
@@ -132,15 +85,6 @@ def toy_transfer_set(toy_teacher: Teacher, toy_corpus: Corpus) -> TransferSet:
     return make_transfer_set(toy_teacher, toy_corpus, 0)
 
 
-def perturb(model: torch.nn.Module, scale: float = 0.05) -> torch.nn.Module:
-    """Move every weight: a fresh model's zero biases and unit gains are folded away."""
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(scale * torch.randn(parameter.shape, generator=generator))
-    return model.eval()
-
-
 @pytest.fixture(scope="session")
 def toy_student(toy_vocabulary: Vocabulary) -> Student:
     """A perturbed student, 2 layers x 32, with labels of its own."""
@@ -154,40 +98,19 @@ def toy_student(toy_vocabulary: Vocabulary) -> Student:
         num_attention_heads=2,
         intermediate_size=128,
         max_position_embeddings=toy_vocabulary.max_length,
-        num_labels=len(WORDS),
-        id2label=dict(enumerate(WORDS)),
-        label2id={name: i for i, name in enumerate(WORDS)},
+        num_labels=len(toy.WORDS),
+        id2label=dict(enumerate(toy.WORDS)),
+        label2id={name: i for i, name in enumerate(toy.WORDS)},
     )
-    model = perturb(BertForSequenceClassification(config), 0.2)
-    return Student(model, toy_vocabulary, tuple(WORDS))
+    model = toy.perturb(BertForSequenceClassification(config), 0.2)
+    return Student(model, toy_vocabulary, tuple(toy.WORDS))
 
 
 @pytest.fixture(scope="session")
 def toy_config(tmp_path_factory: pytest.TempPathFactory, toy_data: Path, toy_bert: Path) -> Path:
     """Settings of a run that takes seconds."""
-
-    def make(folder: Path) -> None:
-        settings = f"""
-            targets = ["tflite", "coreml"]
-            [data]
-            source = {json.dumps(str(toy_data))}
-            [teacher]
-            source = {json.dumps(str(toy_bert))}
-            [student]
-            layers = 1
-            hidden = 32
-            max_length = 32
-            [distill]
-            epochs = 20
-            least_steps = 1
-            batch_size = 16
-            augment = 0
-            [gates]
-            min_retention = 0.9
-        """
-        (folder / "toy.toml").write_text(textwrap.dedent(settings), encoding="utf-8")
-
-    return shared(tmp_path_factory, "toy-config", make) / "toy.toml"
+    name, make = "toy-config", toy.make_settings
+    return shared(tmp_path_factory, name, lambda new: make(new, toy_data, toy_bert)) / toy.SETTINGS
 
 
 def pocketbert(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -26,6 +26,7 @@ ORDER = [
     "evaluate",
     "losses",
     "team",
+    "checkpoint",
     "training",
     "encoders",
     "teacher",

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from conftest import perturb
+from toy import perturb
 
 from pipeline.config import StudentSpec
 from pipeline.graph import MASKED, LeanBert

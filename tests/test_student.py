@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from conftest import perturb
+from toy import perturb
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import perturb
 from safetensors.torch import load_file
 from scipy.special import softmax
+from toy import perturb
 from transformers import BertConfig, BertForSequenceClassification
 
 from pipeline.config import TeacherConfig

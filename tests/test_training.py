@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.checkpoint import Checkpoints
 from pipeline.errors import ModelError, PipelineError
-from pipeline.training import Checkpoints, LengthBatches, Plan, train
+from pipeline.training import LengthBatches, Plan, train
 
 PLAN = Plan(what="", epochs=4, batch_size=8, seed=3, warmup=0.1, max_norm=1.0)
 LENGTHS = [3 + i % 7 for i in range(50)]
@@ -121,7 +122,7 @@ def test_damaged_checkpoint_is_refused(tmp_path):
     checkpoints = Checkpoints(tmp_path / "state", 3)
     killed_at(10, checkpoints)
     (newest,) = checkpoints.folder.iterdir()
-    (newest / "optimizer.bin").write_bytes(b"no optimizer")
+    (newest / "state.safetensors").write_bytes(b"no state")
     with pytest.raises(ModelError, match=r"cannot be read .* Delete"):
         trained(checkpoints=checkpoints)
 

@@ -1,0 +1,100 @@
+"""A data set of three easy intents, a BERT of random weights, and settings of seconds."""
+
+import json
+import textwrap
+from pathlib import Path
+
+import torch
+from transformers import BertConfig, BertModel
+
+from pipeline.vocabulary import SPECIAL, Vocabulary
+
+DATA, SETTINGS = "toy.jsonl", "toy.toml"
+WORDS = {
+    "lights": "turn on switch off dim the lights lamp bright dark room kitchen",
+    "music": "play some music song album band jazz rock loud tune guitar",
+    "weather": "will it rain today is sunny cold forecast snow umbrella wind",
+}
+OUTSIDE = "tax law stock goalkeeper recipe novel planet vote cheese wallet"
+
+
+def utterances(words: str, count: int, seed: int) -> list[str]:
+    """Distinct texts of three to five of `words`."""
+    generator = torch.Generator().manual_seed(seed)
+    vocabulary, texts = words.split(), dict[str, None]()
+    while len(texts) < count:
+        size = int(torch.randint(3, 6, (1,), generator=generator))
+        order = torch.randperm(len(vocabulary), generator=generator)[:size]
+        texts[" ".join(vocabulary[i] for i in order)] = None
+    return list(texts)
+
+
+def make_data(folder: Path) -> Path:
+    """Write a JSONL file of three intents and some out-of-scope texts into `folder`."""
+    rows = [
+        {"text": text, "intent": intent}
+        for seed, (intent, words) in enumerate(WORDS.items())
+        for text in utterances(words, 60, seed)
+    ]
+    rows += [{"text": text, "intent": "oos"} for text in utterances(OUTSIDE, 30, 9)]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / DATA).write_text(lines, encoding="utf-8")
+    return folder / DATA
+
+
+def make_vocabulary() -> Vocabulary:
+    """Letters, their continuations, and every word of the data."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789?!.,'"
+    words = dict.fromkeys(" ".join([*WORDS.values(), OUTSIDE]).split())
+    pieces = (*SPECIAL, *letters, *(f"##{letter}" for letter in letters))
+    return Vocabulary(tuple(dict.fromkeys((*pieces, *words))), max_length=32)
+
+
+def make_bert(folder: Path) -> Path:
+    """Write a BERT of random weights into `folder`: 3 layers x 64, enough for bags of words."""
+    torch.manual_seed(0)
+    vocabulary = make_vocabulary()
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=256,
+        max_position_embeddings=64,
+    )
+    perturb(BertModel(config, add_pooling_layer=False)).save_pretrained(folder)
+    vocabulary.save(folder)
+    return folder
+
+
+def make_settings(folder: Path, data: Path, bert: Path) -> Path:
+    """Write the settings of a run over these into `folder`."""
+    settings = f"""
+        targets = ["tflite", "coreml"]
+        [data]
+        source = {json.dumps(str(data))}
+        [teacher]
+        source = {json.dumps(str(bert))}
+        [student]
+        layers = 1
+        hidden = 32
+        max_length = 32
+        [distill]
+        epochs = 20
+        least_steps = 1
+        batch_size = 16
+        augment = 0
+        [gates]
+        min_retention = 0.9
+    """
+    (folder / SETTINGS).write_text(textwrap.dedent(settings), encoding="utf-8")
+    return folder / SETTINGS
+
+
+def perturb(model: torch.nn.Module, scale: float = 0.05) -> torch.nn.Module:
+    """Move every weight: a fresh model's zero biases and unit gains are folded away."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(scale * torch.randn(parameter.shape, generator=generator))
+    return model.eval()

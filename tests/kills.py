@@ -1,8 +1,8 @@
 """Runs killed at random moments: each must go on to the same bundle, byte for byte.
 
 A process that has imported everything forks the runs, so that what is interrupted is the work and
-not the imports. A run is killed again and again, at moments spread evenly over a whole one, until
-it ends before its time; then its bundle is compared.
+not the imports. One run is killed at every moment that matters; others again and again, at moments
+spread evenly over a whole one, until they end before their time. Then bundles are compared.
 """
 
 from pipeline.quiet import quiet
@@ -15,6 +15,7 @@ import shutil  # noqa: E402
 import signal  # noqa: E402
 import time  # noqa: E402
 from collections import Counter  # noqa: E402
+from collections.abc import Callable  # noqa: E402
 from dataclasses import dataclass, replace  # noqa: E402
 from importlib import import_module  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -33,6 +34,13 @@ from pipeline.run import run  # noqa: E402
 TARGETS, TOOLCHAINS = ("coreml",), ("coremltools", "matplotlib.pyplot")  # the quickest to lower
 # In the order that a run makes them; what is newest says where it was killed.
 STAGES = ("teacher", "transfer_set", "student", "reference", "artifacts", "verified", "benched")
+CHECKPOINT = "checkpoints/{}/0*/checkpoint.json"
+# Teacher and student half-way, and after every stage; of training, a second time.
+MOMENTS = (
+    *(CHECKPOINT.format("teacher"), "teacher", "transfer_set"),
+    *(CHECKPOINT.format("student"), "checkpoints/student/0000001*", "student"),
+    *("reference", "artifacts", "verified", "benched"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,48 +53,54 @@ class Kills:
 
 
 def kill_runs(config: RunConfig, count: int, seed: int = 0, track: Track = silent) -> Kills:
-    """Kill runs of `config` `count` times in all, and let each end."""
+    """Kill runs of `config`: once at every moment of `MOMENTS`, then `count` times at random."""
     for name in TOOLCHAINS:
         import_module(name)
-    config = replace(config, targets=TARGETS)
     chance = random.Random(seed)
     after, ended, bad = Counter[str](), 0, list[str]()
     with TemporaryDirectory() as scratch:
         begun = time.monotonic()
-        assert _ends(config, Path(scratch) / "whole", None)
+        assert _ends(config, Path(scratch) / "whole", lambda: False)
         span = time.monotonic() - begun
         expected = tree_digest(Path(scratch) / "whole" / "bundle")
         folder = Path(scratch) / "killed"
+        for moment in MOMENTS:
+            if _ends(config, folder, lambda pattern=moment: any(folder.glob(pattern))):
+                bad.append(f"a run ended before {moment}")
+            after[_reached(folder)] += 1
         for _ in track(range(count), "Kill"):
-            while _ends(config, folder, chance.uniform(0, span)):
+            while _ends(config, folder, _after(chance.uniform(0, span))):
                 ended += 1
                 _compare(folder, expected, f"run {ended}, seed {seed}", bad)
             after[_reached(folder)] += 1
-        if not _ends(config, folder, None):
-            bad.append("the last run does not end")
+        _ends(config, folder, lambda: False)
         _compare(folder, expected, f"the last run, seed {seed}", bad)
     return Kills(after, ended + 1, tuple(bad))
 
 
-def _ends(config: RunConfig, folder: Path, seconds: float | None) -> bool:
-    """Run in a process of its own; kill it after `seconds`. Whether it ended before."""
+def _after(seconds: float) -> Callable[[], bool]:
+    until = time.monotonic() + seconds
+    return lambda: time.monotonic() >= until
+
+
+def _ends(config: RunConfig, folder: Path, stop: Callable[[], bool]) -> bool:
+    """Run in a process of its own; kill it at `stop`. Whether it ended before."""
     pid = os.fork()
     if pid == 0:
-        os.setpgid(0, 0)
         try:
             run(config, folder)
         except BaseException as error:
             err.print(f"{type(error).__name__}: {error}", markup=False)
             os._exit(1)
         os._exit(0)
-    until = None if seconds is None else time.monotonic() + seconds
+    os.setpgid(pid, pid)  # with all that it starts
     while True:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             if status != 0:
                 raise SystemExit(f"a run failed with status {status} in {folder}")
             return True
-        if until is not None and time.monotonic() >= until:
+        if stop():
             os.killpg(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             return False
@@ -104,17 +118,21 @@ def _reached(folder: Path) -> str:
     return made[-1] if made else "the start"
 
 
+def settings(folder: Path) -> RunConfig:
+    """Of a run of seconds in which teacher and student both train, and often keep their state."""
+    (folder / "bert").mkdir()
+    file = toy.make_settings(folder, toy.make_data(folder), toy.make_bert(folder / "bert"))
+    config = load_config(file, {"teacher": {"fine_tune": True, "patience": 9}})
+    return replace(config, targets=TARGETS, checkpoint_steps=7)
+
+
 def main(
-    kills: Annotated[int, typer.Option(help="In all.")] = 200,
+    kills: Annotated[int, typer.Option(help="At random moments, besides those that matter.")] = 200,
     seed: int = 0,
 ) -> None:
-    """Kill runs at random moments; exit 1 where one does not reach the same bundle."""
-    with TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        (folder / "bert").mkdir()
-        settings = toy.make_settings(folder, toy.make_data(folder), toy.make_bert(folder / "bert"))
-        with progress() as track:
-            found = kill_runs(load_config(settings, {}), kills, seed, track)
+    """Kill runs; exit 1 where one does not reach the same bundle."""
+    with TemporaryDirectory() as scratch, progress() as track:
+        found = kill_runs(settings(Path(scratch)), kills, seed, track)
     told = ", ".join(f"{n} after {stage}" for stage, n in sorted(found.after.items()))
     out.print(f"{found.after.total()} kills: {told}; {found.ended} runs ended")
     for one in found.bad[:10]:

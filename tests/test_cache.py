@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline.cache import Cache, lock
-from pipeline.config import DistillConfig
+from pipeline.config import DistillConfig, load_config
 from pipeline.errors import PipelineError
 
 
@@ -35,6 +35,13 @@ def test_same_inputs_are_reused(tmp_path, stage):
 def test_other_inputs_run_again(tmp_path, stage, other):
     Cache(tmp_path).folder("s", {"seed": 1}, stage)
     Cache(tmp_path).folder("s", other, stage)
+    assert stage.runs == 2
+
+
+def test_other_preset_runs_again(tmp_path, stage):
+    for preset in ("nano", "nano", "small"):
+        student = load_config(None, {"preset": preset}).student
+        Cache(tmp_path).folder("s", {"seed": 1, "student": student}, stage)
     assert stage.runs == 2
 
 

@@ -49,26 +49,6 @@ def test_changed_seed_hits_no_stage_of_the_old_one(toy_run, toy_config, tmp_path
     assert json.loads(done.stdout)["reused"] == []
 
 
-def test_killed_run_goes_on_to_the_same_bundle(toy_run, toy_config, tmp_path):
-    out = tmp_path / "build"
-    command = [
-        sys.executable,
-        "-m",
-        "pipeline",
-        "run",
-        "--config",
-        str(toy_config),
-        "--out",
-        str(out),
-    ]
-    for reached in ("teacher", "artifacts"):
-        killed_when(command, (out / reached).exists)
-        assert not (out / "bundle").exists()
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert tree_digest(out / "bundle") == tree_digest(toy_run / "bundle")
-
-
 def killed_when(command: list[str], reached: Callable[[], bool]) -> None:
     """Run `command` and kill it once `reached`."""
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -77,32 +57,6 @@ def killed_when(command: list[str], reached: Callable[[], bool]) -> None:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-
-
-def test_run_killed_while_training_goes_on_to_the_same_student(toy_config, tmp_path):
-    # Teacher and student both train, and each is killed half-way.
-    config = tmp_path / "slow.toml"
-    text = toy_config.read_text().replace("[teacher]", "[teacher]\nfine_tune = true\npatience = 9")
-    config.write_text("checkpoint_steps = 7\n" + text.replace("epochs = 20", "epochs = 60"))
-    command = [sys.executable, "-m", "pipeline", "run", "--config", str(config)]
-    command += ["--targets", "coreml", "--out"]
-
-    def steps_of(name: str) -> int:
-        saved = (tmp_path / "killed" / "checkpoints" / name).glob("0*/checkpoint.json")
-        return max((int(file.parent.name) for file in saved), default=0)
-
-    killed = [*command, str(tmp_path / "killed")]
-    killed_when(killed, lambda: steps_of("teacher") > 0)
-    killed_when(killed, lambda: steps_of("student") > 0)
-    reached = steps_of("student")
-    killed_when(killed, lambda: steps_of("student") > reached + 100)
-    assert not (tmp_path / "killed" / "student").exists()
-    for name in ("killed", "whole"):
-        done = subprocess.run([*command, str(tmp_path / name)], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    for stage in ("teacher", "student", "bundle"):
-        assert tree_digest(tmp_path / "killed" / stage) == tree_digest(tmp_path / "whole" / stage)
-    assert not list((tmp_path / "killed" / "checkpoints").iterdir())
 
 
 def test_two_processes_reach_the_accuracy_of_one(toy_run, toy_config, tmp_path):

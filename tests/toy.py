@@ -68,7 +68,7 @@ def make_bert(folder: Path) -> Path:
 
 
 def make_settings(folder: Path, data: Path, bert: Path) -> Path:
-    """Write the settings of a run over these into `folder`."""
+    """Write the settings of a run of seconds over these into `folder`."""
     settings = f"""
         targets = ["tflite", "coreml"]
         [data]

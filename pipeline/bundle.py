@@ -5,6 +5,7 @@ reproduced the golden cases. Kotlin and Swift read the same files; docs/bundle.m
 """
 
 import dataclasses
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,21 +16,25 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from pipeline.characters import characters
-from pipeline.errors import BundleError
+from pipeline.errors import BundleError, ModelError
 from pipeline.evaluate import Calibration
 from pipeline.files import replacing_folder, sha256, write_json
 from pipeline.golden import TORTURE, Golden, GoldenCase, read_golden
 from pipeline.manifest import (
     CHARACTERS,
     GOLDEN,
+    MANIFEST_BYTES,
     REPLIES,
     SCHEMA,
+    SIGNATURE_BYTES,
     VOCABULARY,
     ArtifactEntry,
     Manifest,
     check_files,
+    parse_manifest,
     read_checked,
     read_manifest,
+    read_plain,
 )
 from pipeline.signing import MANIFEST, SIGNATURE, check_signature
 from pipeline.targets import TARGETS, get_target
@@ -85,8 +90,14 @@ class Bundle:
         root = sealed.artifact.path.name
         files = self.manifest.files.items()
         check_files(self.path, {k: v for k, v in files if PurePosixPath(k).parts[0] == root})
-        runner = get_target(target).load(sealed.artifact)
-        check_golden(self, runner, sealed)
+        try:
+            runner = get_target(target).load(sealed.artifact)
+            check_golden(self, runner, sealed)
+        except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
+            raise BundleError(
+                f"{self.path}: {target} is not what the manifest says of it "
+                f"({type(error).__name__} {error}). Make the bundle again."
+            ) from error
         return runner
 
 
@@ -229,9 +240,13 @@ def _place(path: Path) -> tuple[int, ...] | None:
 
 
 def _open(path: Path, key: Path | None) -> Bundle:
-    manifest = read_manifest(path)
+    # Read once: what is parsed is what was signed.
+    content = read_plain(path / MANIFEST, MANIFEST_BYTES)
+    signed = os.path.lexists(path / SIGNATURE)
+    signature = read_plain(path / SIGNATURE, SIGNATURE_BYTES) if signed else None
     if key:
-        check_signature(path, key)
+        check_signature(path, content, signature, key)
+    manifest = parse_manifest(path, content)
     try:
         check_files(path, manifest.files)
         _check_added(path, manifest)
@@ -241,17 +256,24 @@ def _open(path: Path, key: Path | None) -> Bundle:
 
 
 def _check_added(path: Path, manifest: Manifest) -> None:
-    found = {f.relative_to(path).as_posix() for f in path.rglob("*") if not f.is_dir()}
+    found = {
+        f.relative_to(path).as_posix() for f in path.rglob("*") if f.is_symlink() or not f.is_dir()
+    }
     for name in sorted(found - manifest.files.keys() - {MANIFEST, SIGNATURE}):
         raise BundleError(f"{path / name}: is not in the manifest. Remove it, or seal again.")
 
 
 def _parse(path: Path, manifest: Manifest) -> Bundle:
-    vocabulary = read_vocabulary(
-        path / VOCABULARY,
-        lowercase=manifest.tokenizer.lowercase,
-        max_length=manifest.tokenizer.max_length,
-    )
+    try:
+        vocabulary = read_vocabulary(
+            path / VOCABULARY,
+            lowercase=manifest.tokenizer.lowercase,
+            max_length=manifest.tokenizer.max_length,
+        )
+    except ModelError as error:
+        raise BundleError(
+            f"{path / VOCABULARY}: is no vocabulary of a BERT. Make the bundle again."
+        ) from error
     if len(vocabulary) != manifest.tokenizer.pieces:
         raise BundleError(
             f"{path / VOCABULARY}: has {len(vocabulary)} pieces, and the manifest says "

@@ -56,12 +56,15 @@ def newest(checkpoints: Checkpoints | None, settings: Mapping[str, Any]) -> Path
     """The newest checkpoint, made with `settings`, plain values.
 
     Raises:
-        ModelError: it was made with others.
+        ModelError: it was made with others, or cannot be read.
     """
     found = last(checkpoints)
     if found is None:
         return None
-    made_with = _record(found)["settings"]
+    try:
+        made_with = dict(_record(found)["settings"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise _unreadable(found, error) from error
     for key, value in settings.items():
         if made_with.get(key) != value:
             raise ModelError(
@@ -82,7 +85,7 @@ def save(
     main = accelerator.is_main_process
     with replacing_folder(folder / f"{step:09}") if main else nullcontext() as new:
         place = Path(team.broadcast(str(new)))  # which only the main process has made
-        save_file(_random(), place / RANDOM.format(accelerator.process_index))
+        save_file(_random(accelerator.device), place / RANDOM.format(accelerator.process_index))
         if new is not None:
             moments, groups = _split(state.optimizer.state_dict())
             save_file(_tensors(state.modules) | moments, new / TENSORS)
@@ -117,12 +120,18 @@ def restore(accelerator: Accelerator, folder: Path, state: State) -> None:
         state.tally.update(record["tally"])
         if accelerator.scaler:
             accelerator.scaler.load_state_dict(record["scaler"])
-        _set_random(load_file(folder / RANDOM.format(accelerator.process_index)))
+        _set_random(
+            load_file(folder / RANDOM.format(accelerator.process_index)), accelerator.device
+        )
     except Exception as error:  # torch, safetensors and json each raise their own
-        reason = str(error).splitlines()[0]
-        raise ModelError(
-            f"{folder}: the checkpoint cannot be read ({reason}). Delete it to start over."
-        ) from error
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(folder: Path, error: Exception) -> ModelError:
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return ModelError(
+        f"{folder}: the checkpoint cannot be read ({reason}). Delete it to start over."
+    )
 
 
 def _record(folder: Path) -> dict[str, Any]:
@@ -164,13 +173,13 @@ def _joined(tensors: Mapping[str, Tensor], groups: list[dict[str, Any]]) -> dict
     return {"state": moments, "param_groups": groups}
 
 
-def _random() -> dict[str, Tensor]:
+def _random(device: torch.device) -> dict[str, Tensor]:
     """Where this process's random numbers are; word dropout and dropout draw from torch alone."""
-    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"cpu": torch.get_rng_state(), **{f"cuda.{i}": s for i, s in enumerate(devices)}}
+    states = {"cpu": torch.get_rng_state()}
+    return states | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
 
 
-def _set_random(states: Mapping[str, Tensor]) -> None:
+def _set_random(states: Mapping[str, Tensor], device: torch.device) -> None:
     torch.set_rng_state(states["cpu"])
-    if devices := _below(states, "cuda"):
-        torch.cuda.set_rng_state_all([devices[str(i)] for i in range(len(devices))])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)

@@ -4,6 +4,7 @@ import ctypes
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
@@ -11,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
+from filelock import FileLock, Timeout
 
+LOCK = ".lock"
 OLD = "old"  # what was replaced, where the system can't exchange two folders
 
 
@@ -64,6 +66,7 @@ def replacing_file(file: Path) -> Iterator[Path]:
     os.close(handle)
     try:
         yield Path(name)
+        Path(name).chmod(file.parent.stat().st_mode & 0o666)  # read by whoever reads the folder
         Path(name).replace(file)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -78,12 +81,14 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     inside the block leaves `folder` as it was; what it left aside is removed by the next writer.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{folder.name}."
+    ours = re.compile(rf"\.{re.escape(folder.name)}\.\w{{8}}")
     for aside in folder.parent.iterdir():
-        if aside.name.startswith(prefix):
-            _clean_up(aside, aside.name.removeprefix(prefix).split(".")[0], folder)
-    new = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}.", dir=folder.parent))
+        if ours.fullmatch(aside.name) and (aside / LOCK).is_file():
+            _clean_up(aside, folder)
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    held = FileLock(new / LOCK)  # which a process that dies lets go
     try:
+        held.acquire()
         (content := new / "new").mkdir()
         yield content
         if not _exchange(content, folder):
@@ -91,13 +96,23 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
                 folder.rename(new / OLD)
             content.rename(folder)
     finally:
-        shutil.rmtree(new, ignore_errors=True)
+        _remove(new, folder)
+        held.release()
 
 
-def _clean_up(aside: Path, pid: str, folder: Path) -> None:
-    """Remove what a killed writer left, once what it had moved away is back."""
-    if not pid.isdecimal() or psutil.pid_exists(int(pid)):
-        return
+def _clean_up(aside: Path, folder: Path) -> None:
+    """Remove what a killed writer left."""
+    held = FileLock(aside / LOCK)
+    try:
+        held.acquire(timeout=0)
+    except (Timeout, OSError):
+        return  # its writer is at work
+    _remove(aside, folder)
+    held.release()
+
+
+def _remove(aside: Path, folder: Path) -> None:
+    """Remove `aside`, once what had been moved into it is back."""
     if (aside / OLD).exists() and not folder.exists():
         (aside / OLD).rename(folder)
     shutil.rmtree(aside, ignore_errors=True)

@@ -112,6 +112,8 @@ def read_golden(path: Path, manifest: Manifest) -> tuple[GoldenCase, ...]:
         BundleError: cases that no runtime may see, or not one logit a label of every artefact.
     """
     cases = read_checked(path / GOLDEN, _GOLDEN).cases
+    if not cases:
+        raise BundleError(f"{path / GOLDEN}: holds no case. Make the bundle again.")
     for row, case in enumerate(cases):
         _check_case(path, manifest, row, case)
     return cases

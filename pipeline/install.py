@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.bundle import Bundle
-from pipeline.errors import InputError
+from pipeline.errors import BundleError, InputError
 from pipeline.files import replacing_folder
+from pipeline.manifest import check_files, read_manifest
 from pipeline.signing import MANIFEST, SIGNATURE
 
 
@@ -36,6 +37,7 @@ def install(bundle: Bundle, destination: Path) -> Path:
     Raises:
         InputError: the destination holds something other than a bundle or can't be written, or the
             bundle has nothing that the app runs.
+        BundleError: the bundle was changed while it was copied.
     """
     place = next((place for place in PLACES if (destination / place.mark).exists()), None)
     folder = destination / place.folder if place else destination
@@ -50,6 +52,11 @@ def install(bundle: Bundle, destination: Path) -> Path:
             for name in names:
                 (new / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(bundle.path / name, new / name)
+            # What was copied, not what was opened: it may have been replaced meanwhile.
+            sealed = bundle.manifest.files
+            check_files(new, {name: sealed[name] for name in names if name in sealed})
+            if read_manifest(new) != bundle.manifest:
+                raise BundleError(f"{bundle.path}: was replaced while it was copied. Try again.")
     except OSError as error:
         raise InputError(
             f"{folder}: {error.strerror}, so what was there stays. Make room, or allow writing."

@@ -35,6 +35,7 @@ GOLDEN, REPLIES, CHARACTERS, VOCABULARY = (
 )
 READ = (CHARACTERS, GOLDEN, REPLIES, VOCABULARY)  # what every bundle holds besides artefacts
 MANIFEST_BYTES = 16 << 20
+SIGNATURE_BYTES = 4096
 READ_BYTES = 256 << 20  # of each of READ, which are read into memory
 FILE_BYTES = 4 << 30
 FILES = 10_000
@@ -43,7 +44,12 @@ LENGTH = 1 << 16  # tokens
 
 def _inside(path: str) -> str:
     parts = PurePosixPath(path).parts
-    if ".." in parts or path in (MANIFEST, SIGNATURE) or PurePosixPath(*parts).as_posix() != path:
+    if (
+        not parts
+        or ".." in parts
+        or path in (MANIFEST, SIGNATURE)
+        or PurePosixPath(*parts).as_posix() != path
+    ):
         raise ValueError("leaves the bundle, or is not in its shortest form")
     return path
 
@@ -151,6 +157,8 @@ class Manifest(_Part):
             raise ValueError("labels share a name, or one is that of out-of-scope texts")
         if missing := [name for name in READ if name not in self.files]:
             raise ValueError(f"files lack {missing[0]}")
+        if large := [name for name in READ if self.files[name].bytes > READ_BYTES]:
+            raise ValueError(f"files.{large[0]} is larger than {READ_BYTES:,} bytes")
         roots = {PurePosixPath(name).parts[0] for name in self.files}
         for key, entry in self.artifacts.items():
             what = f"artifacts.{key}: "
@@ -178,8 +186,12 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         BundleError: none, too large, of an unknown schema, or with a value that none has.
     """
+    return parse_manifest(folder, read_plain(folder / MANIFEST, MANIFEST_BYTES))
+
+
+def parse_manifest(folder: Path, content: bytes) -> Manifest:
+    """The manifest of the bundle in `folder`, of which `content` was read; raises as above."""
     file = folder / MANIFEST
-    content = read_plain(file, MANIFEST_BYTES)
     try:
         loaded = from_json(content, allow_inf_nan=False)
         if not isinstance(loaded, dict) or "schema" not in loaded:
@@ -267,8 +279,15 @@ def _is_plain(folder: Path, name: str) -> bool:
 
 
 def _check_schema(folder: Path, schema: str) -> None:
-    if schema.split(".")[0] != SCHEMA.split(".")[0]:
+    major, minor = SCHEMA.split(".")
+    found = schema.split(".")
+    if found[0] != major:
         raise BundleError(
-            f"{folder}: has schema {schema[:20]}, and this pocketbert reads "
-            f"{SCHEMA.split('.')[0]}.x. Use the pocketbert that made it, or make it again."
+            f"{folder}: has schema {schema[:20]}, and this pocketbert reads {major}.x. "
+            "Use the pocketbert that made it, or make it again."
+        )
+    if len(found) == 2 and found[1].isdecimal() and int(found[1][:9]) < int(minor):
+        raise BundleError(
+            f"{folder}: has schema {schema[:20]}, and this pocketbert reads {SCHEMA} and later. "
+            "Make the bundle again."
         )

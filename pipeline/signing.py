@@ -72,8 +72,8 @@ def sign(folder: Path, private: Path, passphrase: str | None = None) -> Path:
     return folder / SIGNATURE
 
 
-def check_signature(folder: Path, public: Path) -> None:
-    """Refuse a bundle whose manifest is not signed with the owner of `public`.
+def check_signature(folder: Path, manifest: bytes, signature: bytes | None, public: Path) -> None:
+    """Refuse the bundle in `folder` if its `manifest` is not signed by the owner of `public`.
 
     Raises:
         InputError: no P-256 key in PEM.
@@ -85,11 +85,10 @@ def check_signature(folder: Path, public: Path) -> None:
         raise InputError(f"{public}: is no public key in PEM. Use that of keygen.") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
         raise InputError(f"{public}: is no P-256 key. Use that of pocketbert keygen.")
-    file = folder / SIGNATURE
-    if not file.is_file():
+    if signature is None:
         raise BundleError(f"{folder}: has no {SIGNATURE}. Sign it, or get a signed one.")
     try:
-        key.verify(file.read_bytes(), (folder / MANIFEST).read_bytes(), ALGORITHM)
+        key.verify(signature, manifest, ALGORITHM)
     except InvalidSignature as error:
         raise BundleError(
             f"{folder}: is not signed with {public}: another key, or a manifest that was changed. "

@@ -2,7 +2,8 @@
 
 XcodeGen needs a Mac, and a double-click needs a project in the repository. This writes what
 Xcode 16 reads (objects of version 77, folders that follow the disk), as XML and always the same
-for the same project.yml; XcodeGen may write over it. What it does not know there is an error.
+for the same project.yml; XcodeGen may write over it. A key of the project or of a
+target that it does not know is an error.
 """
 
 import hashlib

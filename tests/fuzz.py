@@ -25,8 +25,10 @@ import typer  # noqa: E402
 from pipeline.bundle import open_bundle  # noqa: E402
 from pipeline.chat import ChatEngine  # noqa: E402
 from pipeline.console import err, out, progress  # noqa: E402
-from pipeline.errors import PipelineError  # noqa: E402
+from pipeline.errors import BundleError  # noqa: E402
+from pipeline.files import sha256  # noqa: E402
 from pipeline.golden import TORTURE  # noqa: E402
+from pipeline.manifest import READ  # noqa: E402
 from pipeline.progress import Track, silent  # noqa: E402
 from pipeline.signing import make_keys, sign  # noqa: E402
 
@@ -64,6 +66,14 @@ def mutate_manifests(bundle: Path, count: int, seed: int = 0, track: Track = sil
     Each is refused, or the change is to words that nothing depends on or to a value in its limits.
     """
     return _run(_edit_manifest, bundle, count, seed, track, wanted=(REFUSED, HARMLESS))
+
+
+def reseal_contents(bundle: Path, count: int, seed: int = 0, track: Track = silent) -> Outcomes:
+    """Open `count` unsigned copies with a damaged file and its new digest, and load what opens.
+
+    What can't be told from another bundle opens; anything but that and a `BundleError` is a death.
+    """
+    return _run(_reseal, bundle, count, seed, track, wanted=(REFUSED, HARMLESS))
 
 
 def hostile_texts(bundle: Path, count: int, seed: int = 0, track: Track = silent) -> Outcomes:
@@ -132,7 +142,7 @@ def _damage(bundle: Path, batch: range, seed: int, report: Report) -> None:
             what = _spoil(file, content, files, chance)
             try:
                 open_bundle(copy, public)
-            except PipelineError:
+            except BundleError:
                 report(REFUSED, what)
             else:
                 report(ACCEPTED, what)
@@ -152,11 +162,15 @@ def _spoil(file: Path, content: bytes, files: list[Path], chance: random.Random)
         "remove": lambda: None,
         "rename": lambda: None,
         "add": lambda: content,
+        "link": lambda: content,
     }
     way = chance.choice(sorted(ways))
     spoiled = ways[way]()
     if way == "add":
         file.with_name(f"{file.name}.{chance.randrange(1000)}").write_bytes(content)
+    elif way == "link":  # to what it was, or to what is elsewhere
+        moved = shutil.move(file, file.parents[1] / f"{file.name}.moved")
+        file.symlink_to(moved if chance.random() < 0.5 else "/etc")
     elif way == "rename":
         file.rename(file.with_name(f"renamed-{file.name}"))
     elif spoiled is None:
@@ -175,6 +189,8 @@ def _flipped(content: bytes, chance: random.Random) -> bytes:
 
 def _restore(copy: Path, bundle: Path, file: Path, content: bytes) -> None:
     known = {one.relative_to(bundle) for one in bundle.rglob("*")} | {file.relative_to(copy)}
+    if file.is_symlink():
+        file.unlink()
     for one in [one for one in copy.rglob("*") if one.is_file()]:
         if one.relative_to(copy) not in known and one.name != "manifest.sig":
             one.unlink()
@@ -194,10 +210,52 @@ def _edit_manifest(bundle: Path, batch: range, seed: int, report: Report) -> Non
             manifest.write_text(json.dumps(changed), encoding="utf-8")
             try:
                 open_bundle(copy)
-            except PipelineError:
+            except BundleError:
                 report(REFUSED, what)
             else:
                 report(HARMLESS if WORDS.match(what) else ACCEPTED, what)
+
+
+def _reseal(bundle: Path, batch: range, seed: int, report: Report) -> None:
+    with TemporaryDirectory() as scratch:
+        copy = Path(scratch) / "bundle"
+        shutil.copytree(bundle, copy)
+        whole = (copy / "manifest.json").read_text(encoding="utf-8")
+        for number in batch:
+            chance = random.Random(f"{seed} {number}")
+            file = copy / chance.choice(READ)
+            content = file.read_bytes()
+            place = chance.randrange(len(content))
+            file.write_bytes(_damaged(content, place, chance))
+            manifest = json.loads(whole)
+            manifest["files"][file.name] = {
+                "sha256": sha256(file),
+                "bytes": file.stat().st_size,
+            }
+            (copy / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+            try:
+                opened = open_bundle(copy)
+                if "tflite" in opened.artifacts:
+                    opened.load("tflite")
+            except BundleError:
+                report(REFUSED, f"{file.name} at {place}")
+            else:
+                report(HARMLESS, f"{file.name} at {place}")
+            file.write_bytes(content)
+
+
+def _damaged(content: bytes, place: int, chance: random.Random) -> bytes:
+    """Bytes flipped, cut, put in; or a number in JSON replaced by a strange value."""
+    way = chance.randrange(4)
+    if way == 0:
+        return _flipped(content, chance)
+    if way == 1:
+        return content[:place]
+    strange = json.dumps(_strange(chance)).encode()
+    if way == 2:
+        return content[:place] + strange + content[place:]
+    digits = re.compile(rb"\d+").search(content, place)
+    return content[: digits.start()] + strange + content[digits.end() :] if digits else b""
 
 
 def _edit(value: object, chance: random.Random, path: str = "") -> str:
@@ -206,9 +264,12 @@ def _edit(value: object, chance: random.Random, path: str = "") -> str:
         key = chance.choice(sorted(value))
         if isinstance(value[key], dict | list) and value[key] and chance.random() < 0.9:
             return _edit(value[key], chance, f"{path}.{key}")
-        if chance.random() < 0.3:
+        if chance.random() < 0.2:
             del value[key]
             return f"{path}.{key} removed"
+        if chance.random() < 0.2:
+            value[str(_strange(chance))] = value.pop(key)
+            return f"{path}.{key} renamed"
         value[key] = _strange(chance)
         return f"{path}.{key} = {value[key]!r:.40}"
     if isinstance(value, list) and value:
@@ -230,6 +291,7 @@ def _strange(chance: random.Random) -> object:
                 1.5,
                 float("1e308"),
                 "",
+                ".",
                 "..",
                 "../x",
                 "/etc/passwd",
@@ -277,6 +339,7 @@ def main(
         for what, fuzz, count in (
             ("damaged copies", mutate_files, files),
             ("changed manifests, unsigned", mutate_manifests, files // 10),
+            ("changed contents, sealed anew", reseal_contents, files // 10),
             ("hostile texts", hostile_texts, texts),
         ):
             found = fuzz(bundle.resolve(), count, seed, track)
@@ -284,7 +347,7 @@ def main(
             out.print(f"{what}: {told}")
             for one in found.bad[:10]:
                 err.print(f"  {one}", markup=False)
-            failed |= bool(found.bad)
+            failed |= bool(found.bad) or found.counts.total() < count  # none is skipped
     raise SystemExit(failed)
 
 

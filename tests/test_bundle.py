@@ -137,6 +137,59 @@ def test_value_that_none_has_is_refused_by_name(copy, where, value):
         open_bundle(copy)
 
 
+@pytest.mark.parametrize("name", ["extra", "coreml.mlpackage/extra", "manifest.sig"])
+def test_added_link_is_refused(copy, name):
+    (copy / name).symlink_to(copy.parent)
+    with pytest.raises(BundleError):
+        open_bundle(copy)
+
+
+def test_path_of_the_bundle_itself_is_refused(copy):
+    sealed = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))["files"]
+    edit_manifest(copy, files=sealed | {".": {"sha256": "0" * 64, "bytes": 1}})
+    with pytest.raises(BundleError, match="leaves the bundle"):
+        open_bundle(copy)
+
+
+def test_file_sealed_as_larger_than_may_be_read_is_refused(copy):
+    sealed = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))["files"]
+    edit_manifest(copy, files=sealed | {"vocab.txt": {"sha256": "0" * 64, "bytes": 1 << 30}})
+    with pytest.raises(BundleError, match=r"files.vocab.txt is larger than 268,435,456 bytes"):
+        open_bundle(copy)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [{"dtype": "int64"}, {"dynamic": True, "lengths": [1, 4096]}, {"inputs": ["ids", "mask"]}],
+)
+def test_artefact_that_is_not_as_described_is_refused_when_loaded(copy, entry):
+    artifacts = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))["artifacts"]
+    edit_manifest(copy, artifacts=artifacts | {"tflite": artifacts["tflite"] | entry})
+    with pytest.raises(BundleError, match="tflite"):
+        open_bundle(copy).load("tflite")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("golden.json", '{"torture": 0, "cases": []}', "holds no case"),
+        ("golden.json", "[" * 10_000, "ake the bundle again"),
+        ("replies.json", "{}", "has none for"),
+        ("vocab.txt", "a\nb\n", "is no vocabulary of a BERT"),
+    ],
+)
+def test_content_sealed_anew_is_refused(copy, name, content, why):
+    reseal(copy, name, lambda _: content)
+    with pytest.raises(BundleError, match=why):
+        open_bundle(copy)
+
+
+def test_earlier_minor_schema_is_refused_by_number(copy):
+    edit_manifest(copy, schema="1.0")
+    with pytest.raises(BundleError, match=r"has schema 1.0, and this pocketbert reads 1.1 and la"):
+        open_bundle(copy)
+
+
 def test_file_larger_than_allowed_is_not_read(copy):
     with (copy / "manifest.json").open("ab") as file:
         file.truncate(MANIFEST_BYTES + 1)  # takes no room on the disk

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -68,6 +69,31 @@ def test_writer_killed_between_two_renames_loses_nothing(tmp_path):
     with pytest.raises(ValueError), replacing_folder(tmp_path / "f"):
         raise ValueError
     assert (tmp_path / "f" / "a" / "b.txt").read_text() == "old"
+
+
+def test_error_between_two_renames_loses_nothing(tmp_path, monkeypatch):
+    with replacing_folder(tmp_path / "f") as new:
+        fill(new, "old")
+    rename = Path.rename
+    monkeypatch.setattr("pipeline.files._exchange", lambda *_: False)
+    with pytest.raises(KeyboardInterrupt), replacing_folder(tmp_path / "f") as new:
+
+        def interrupted(self, to):
+            if self == new:
+                raise KeyboardInterrupt
+            return rename(self, to)
+
+        monkeypatch.setattr(Path, "rename", interrupted)
+    assert (tmp_path / "f" / "a" / "b.txt").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
+def test_folders_of_others_are_left_alone(tmp_path):
+    for name in (".f.20240101", ".f.abcdefgh", ".f.2.abcdefgh"):
+        (tmp_path / name).mkdir()
+    with replacing_folder(tmp_path / "f") as new:
+        fill(new)
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_writer_at_work_is_left_alone(tmp_path):

@@ -19,6 +19,11 @@ def test_changed_manifests_kill_nothing(bundle):
     assert found.bad == () and found.counts[fuzz.REFUSED] > 100
 
 
+def test_changed_contents_kill_nothing(bundle):
+    found = fuzz.reseal_contents(bundle, 100)
+    assert found.bad == () and found.counts[fuzz.REFUSED] > 30
+
+
 def test_hostile_texts_are_answered(bundle):
     found = fuzz.hostile_texts(bundle, 200)
     assert found.bad == () and found.counts[fuzz.ANSWERED] >= 200

@@ -6,7 +6,7 @@ import pytest
 from conftest import pocketbert
 
 from pipeline.bundle import open_bundle
-from pipeline.errors import InputError
+from pipeline.errors import BundleError, InputError
 from pipeline.install import PLACES, install
 
 
@@ -71,6 +71,16 @@ def test_failure_half_way_leaves_the_old_one(bundle, tmp_path, monkeypatch):
         install(bundle, tmp_path / "copy")
     assert before == {name: (placed / name).read_bytes() for name in names(placed)}
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
+def test_bundle_changed_while_it_is_copied_is_not_installed(toy_run, tmp_path):
+    source = shutil.copytree(toy_run / "bundle", tmp_path / "source")
+    opened = open_bundle(source)
+    placed = install(opened, tmp_path / "copy")
+    (source / "replies.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(BundleError, match=r"replies.json: has 2 bytes"):
+        install(opened, tmp_path / "copy")
+    assert open_bundle(placed).replies
 
 
 def test_folder_with_other_things_is_not_replaced(bundle, tmp_path):

@@ -94,14 +94,14 @@ def test_manifest_that_was_made_to_fit_is_refused(signed, keys):
 def test_what_is_no_key_is_named(signed, keys, tmp_path):
     other = tmp_path / "other.pem"
     with pytest.raises(InputError, match="Make a key with pocketbert keygen"):
-        check_signature(signed, other)
+        check_signature(signed, b"", b"", other)
     other.write_text("no key", encoding="utf-8")
     with pytest.raises(InputError, match="is no public key in PEM"):
-        check_signature(signed, other)
+        check_signature(signed, b"", b"", other)
     with pytest.raises(InputError, match="is no private key in PEM"):
         sign(signed, other)
     with pytest.raises(InputError, match="is no public key in PEM"):
-        check_signature(signed, keys[0])
+        check_signature(signed, b"", b"", keys[0])
 
 
 def test_passphrase_opens_the_key(signed, tmp_path):

@@ -118,11 +118,12 @@ def test_checkpoint_of_other_settings_is_refused_and_kept(tmp_path, plan, rate, 
     assert sorted(tmp_path.rglob("*")) == kept
 
 
-def test_damaged_checkpoint_is_refused(tmp_path):
+@pytest.mark.parametrize("name", ["state.safetensors", "random_0.safetensors", "checkpoint.json"])
+def test_damaged_checkpoint_is_refused(tmp_path, name):
     checkpoints = Checkpoints(tmp_path / "state", 3)
     killed_at(10, checkpoints)
     (newest,) = checkpoints.folder.iterdir()
-    (newest / "state.safetensors").write_bytes(b"no state")
+    (newest / name).write_bytes(b"{}")
     with pytest.raises(ModelError, match=r"cannot be read .* Delete"):
         trained(checkpoints=checkpoints)
 

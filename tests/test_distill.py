@@ -5,12 +5,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from pipeline.checkpoint import TENSORS, Checkpoints
 from pipeline.config import DistillConfig, StudentSpec
 from pipeline.distill import Distillation, apply_word_dropout, distill, hidden_layers
 from pipeline.errors import PipelineError
 from pipeline.evaluate import agreement
 from pipeline.student import cut_student
-from pipeline.training import Checkpoints
 from pipeline.transfer import load_hidden, save_hidden
 from pipeline.vocabulary import SPECIAL
 
@@ -123,8 +123,8 @@ def test_loss_that_is_not_finite_stops_at_its_step_and_keeps_the_checkpoint(
     with pytest.raises(PipelineError, match=message):
         distill(toy_teacher, spoiled, SPEC, QUICK, checkpoints=checkpoints)
     (left,) = checkpoints.folder.iterdir()
-    weights = load_file(left / "model.safetensors")
-    assert all(torch.isfinite(weight).all() for weight in weights.values())
+    state = load_file(left / TENSORS)
+    assert all(torch.isfinite(value).all() for value in state.values())
 
 
 def test_hidden_words_are_masked_and_special_pieces_never(toy_vocabulary):

@@ -13,6 +13,7 @@ from pipeline.manifest import GOLDEN, Manifest, read_checked
 from pipeline.vocabulary import Vocabulary
 
 GOLDEN_CASES = 200
+LARGEST = 1e6  # logit
 # What breaks tokenizers and runtimes: every bundle carries these, whatever its data.
 TORTURE = (
     "",
@@ -128,6 +129,7 @@ def _check_case(path: Path, manifest: Manifest, row: int, case: GoldenCase) -> N
         and all(0 <= piece < pieces for piece in case.input_ids)
         and case.logits.keys() == manifest.artifacts.keys()
         and all(len(logits) == len(manifest.labels) for logits in case.logits.values())
+        and all(abs(value) <= LARGEST for logits in case.logits.values() for value in logits)
     )
     if not right:
         raise BundleError(

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from dataclasses import replace
 from importlib.resources import files
@@ -208,6 +209,14 @@ def test_golden_case_that_no_runtime_may_see_is_refused(copy):
         copy, "golden.json", lambda text: text.replace('"input_ids":[', '"input_ids":[99999,', 1)
     )
     with pytest.raises(BundleError, match=r"golden.json: case 0 has other ids"):
+        open_bundle(copy)
+
+
+@pytest.mark.parametrize("logit", ["1e300", "NaN"])
+def test_golden_logit_that_is_none_is_refused(copy, logit):
+    first = re.compile(r'"tflite":\[[^,]+')
+    reseal(copy, "golden.json", lambda text: first.sub(f'"tflite":[{logit}', text, count=1))
+    with pytest.raises(BundleError, match=r"golden.json"):
         open_bundle(copy)
 
 

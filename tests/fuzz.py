@@ -20,13 +20,13 @@ from pathlib import Path  # noqa: E402
 from tempfile import TemporaryDirectory  # noqa: E402
 from typing import Annotated  # noqa: E402
 
+import toy  # noqa: E402
 import typer  # noqa: E402
 
 from pipeline.bundle import open_bundle  # noqa: E402
 from pipeline.chat import ChatEngine  # noqa: E402
 from pipeline.console import err, out, progress  # noqa: E402
 from pipeline.errors import BundleError  # noqa: E402
-from pipeline.files import sha256  # noqa: E402
 from pipeline.golden import TORTURE  # noqa: E402
 from pipeline.manifest import READ  # noqa: E402
 from pipeline.progress import Track, silent  # noqa: E402
@@ -227,12 +227,7 @@ def _reseal(bundle: Path, batch: range, seed: int, report: Report) -> None:
             content = file.read_bytes()
             place = chance.randrange(len(content))
             file.write_bytes(_damaged(content, place, chance))
-            manifest = json.loads(whole)
-            manifest["files"][file.name] = {
-                "sha256": sha256(file),
-                "bytes": file.stat().st_size,
-            }
-            (copy / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+            toy.reseal(copy, file.name)
             try:
                 opened = open_bundle(copy)
                 if "tflite" in opened.artifacts:
@@ -242,6 +237,7 @@ def _reseal(bundle: Path, batch: range, seed: int, report: Report) -> None:
             else:
                 report(HARMLESS, f"{file.name} at {place}")
             file.write_bytes(content)
+            (copy / "manifest.json").write_text(whole, encoding="utf-8")
 
 
 def _damaged(content: bytes, place: int, chance: random.Random) -> bytes:

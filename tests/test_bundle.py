@@ -5,10 +5,10 @@ from dataclasses import replace
 from importlib.resources import files
 
 import pytest
+import toy
 
 from pipeline.bundle import open_bundle
 from pipeline.errors import BundleError
-from pipeline.files import sha256
 from pipeline.golden import TORTURE
 from pipeline.manifest import MANIFEST_BYTES, Manifest
 
@@ -20,12 +20,10 @@ def copy(toy_run, tmp_path):
 
 
 def reseal(bundle, name, change):
-    """Change a file and give the manifest its new digest, as a careless tool would."""
+    """Change a file and give the manifest its new digest."""
     file = bundle / name
     file.write_text(change(file.read_text(encoding="utf-8")), encoding="utf-8")
-    manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
-    manifest["files"][name] = {"sha256": sha256(file), "bytes": file.stat().st_size}
-    (bundle / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    toy.reseal(bundle, name)
 
 
 def edit_manifest(bundle, **changes):

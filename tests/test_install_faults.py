@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+import toy
 
 from pipeline.bundle import open_bundle
-from pipeline.files import sha256, tree_digest
+from pipeline.files import tree_digest
 from pipeline.install import install
 
 START = """
@@ -104,12 +105,8 @@ def named(bundle, folder, name):
     replies["weather"] = [name]
     (copy / "replies.json").write_text(json.dumps(replies), encoding="utf-8")
     manifest = json.loads((copy / "manifest.json").read_text(encoding="utf-8")) | {"name": name}
-    seal = {
-        "sha256": sha256(copy / "replies.json"),
-        "bytes": (copy / "replies.json").stat().st_size,
-    }
-    manifest["files"]["replies.json"] = seal
     (copy / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    toy.reseal(copy, "replies.json")
     return copy
 
 

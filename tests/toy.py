@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 from transformers import BertConfig, BertModel
 
+from pipeline.files import sha256
+from pipeline.signing import MANIFEST
 from pipeline.vocabulary import SPECIAL, Vocabulary
 
 DATA, SETTINGS = "toy.jsonl", "toy.toml"
@@ -89,6 +91,14 @@ def make_settings(folder: Path, data: Path, bert: Path) -> Path:
     """
     (folder / SETTINGS).write_text(textwrap.dedent(settings), encoding="utf-8")
     return folder / SETTINGS
+
+
+def reseal(bundle: Path, name: str) -> None:
+    """Give the manifest the digest that a file of `bundle` has now, as a careless tool would."""
+    file = bundle / name
+    manifest = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
+    manifest["files"][name] = {"sha256": sha256(file), "bytes": file.stat().st_size}
+    (bundle / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
 
 
 def perturb(model: torch.nn.Module, scale: float = 0.05) -> torch.nn.Module:

@@ -9,27 +9,28 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_limits
 
-from pipeline import learning, stages, team
-from pipeline.bundle import Sealed, seal
-from pipeline.cache import Cache, lock
-from pipeline.config import RunConfig, to_command, to_dict
-from pipeline.data import load_corpus, read_replies
-from pipeline.errors import NotRun
-from pipeline.evaluate import calibrate, evaluate
-from pipeline.files import sha256
-from pipeline.golden import golden_texts, make_golden
-from pipeline.inference import Logits
-from pipeline.learning import Job
-from pipeline.losses import OUTSIDE, UNLABELLED
-from pipeline.progress import Track, silent
-from pipeline.report import write_card, write_report
-from pipeline.result import Confusion, ModelResult, RunResult, read_build, write_result
-from pipeline.stages import Lowered
-from pipeline.student import load_student
-from pipeline.teacher import load_teacher
-from pipeline.transfer import load_transfer_set
-from pipeline.verify import PartLogits, judge_student
-from pipeline.vocabulary import Segmentation, compare_segmentation
+from .app.stages import learn as learning, ship as stages
+from .learn import team
+from .bundle.open import Sealed, seal
+from .app.cache import Cache, lock
+from .base.config import RunConfig, to_command, to_dict
+from .data.corpus import load_corpus, read_replies
+from .base.errors import NotRun
+from .models.metrics import calibrate, evaluate
+from .base.files import sha256
+from .bundle.golden import golden_texts, make_golden
+from .models.batches import Logits
+from .app.stages.learn import Job
+from .learn.losses import OUTSIDE, UNLABELLED
+from .base.progress import Track, silent
+from .app.report.page import write_card, write_report
+from .app.result import Confusion, ModelResult, RunResult, read_build, write_result
+from .app.stages.ship import Lowered
+from .models.student import load_student
+from .models.teacher import load_teacher
+from .learn.transfer import load_transfer_set
+from .measure.gates import PartLogits, judge_student
+from .models.vocabulary import Segmentation, compare_segmentation
 
 CONFUSIONS = 12  # pairs of intents shown in the report
 

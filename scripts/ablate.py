@@ -18,28 +18,28 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.quiet import quiet
+from pocketbert.base.quiet import quiet
 
 quiet()  # before any toolchain is imported
 
 import torch  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
-from pipeline import learning  # noqa: E402
-from pipeline.cache import Cache, described, lock  # noqa: E402
-from pipeline.config import load_config  # noqa: E402
-from pipeline.data import Corpus, load_corpus  # noqa: E402
-from pipeline.errors import NotRun  # noqa: E402
-from pipeline.evaluate import accuracy, agreement, calibrate, evaluate  # noqa: E402
-from pipeline.files import tree_bytes, write_json  # noqa: E402
-from pipeline.inference import Logits  # noqa: E402
-from pipeline.learning import Job  # noqa: E402
-from pipeline.progress import silent  # noqa: E402
-from pipeline.recipes import RECIPES  # noqa: E402
-from pipeline.student import Student, load_student  # noqa: E402
-from pipeline.targets import get_target  # noqa: E402
-from pipeline.teacher import load_teacher  # noqa: E402
-from pipeline.verify import run_texts  # noqa: E402
+from pocketbert.app.stages import learn as learning  # noqa: E402
+from pocketbert.app.cache import Cache, described, lock  # noqa: E402
+from pocketbert.base.config import load_config  # noqa: E402
+from pocketbert.data.corpus import Corpus, load_corpus  # noqa: E402
+from pocketbert.base.errors import NotRun  # noqa: E402
+from pocketbert.models.metrics import accuracy, agreement, calibrate, evaluate  # noqa: E402
+from pocketbert.base.files import tree_bytes, write_json  # noqa: E402
+from pocketbert.models.batches import Logits  # noqa: E402
+from pocketbert.app.stages.learn import Job  # noqa: E402
+from pocketbert.base.progress import silent  # noqa: E402
+from pocketbert.base.recipes import RECIPES  # noqa: E402
+from pocketbert.models.student import Student, load_student  # noqa: E402
+from pocketbert.targets import get_target  # noqa: E402
+from pocketbert.models.teacher import load_teacher  # noqa: E402
+from pocketbert.measure.gates import run_texts  # noqa: E402
 
 # What each row changes of the preset.
 ROWS: dict[str, dict[str, dict[str, Any]]] = {

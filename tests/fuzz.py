@@ -3,7 +3,7 @@
 Seeded, and run in processes of their own, since what is looked for is the death of one.
 """
 
-from pipeline.quiet import quiet
+from pocketbert.base.quiet import quiet
 
 quiet()  # before any toolchain is imported
 
@@ -23,14 +23,14 @@ from typing import Annotated  # noqa: E402
 import toy  # noqa: E402
 import typer  # noqa: E402
 
-from pipeline.bundle import open_bundle  # noqa: E402
-from pipeline.chat import ChatEngine  # noqa: E402
-from pipeline.console import err, out, progress  # noqa: E402
-from pipeline.errors import BundleError  # noqa: E402
-from pipeline.golden import TORTURE  # noqa: E402
-from pipeline.manifest import READ  # noqa: E402
-from pipeline.progress import Track, silent  # noqa: E402
-from pipeline.signing import make_keys, sign  # noqa: E402
+from pocketbert.bundle.open import open_bundle  # noqa: E402
+from pocketbert.bundle.classify import ChatEngine  # noqa: E402
+from pocketbert.app.cli.console import err, out, progress  # noqa: E402
+from pocketbert.base.errors import BundleError  # noqa: E402
+from pocketbert.bundle.golden import TORTURE  # noqa: E402
+from pocketbert.bundle.manifest import READ  # noqa: E402
+from pocketbert.base.progress import Track, silent  # noqa: E402
+from pocketbert.bundle.signing import make_keys, sign  # noqa: E402
 
 BATCH = 500  # that one process does
 REFUSED, ACCEPTED, ANSWERED, DIED = "refused", "accepted", "answered", "died"

@@ -4,10 +4,10 @@ import ast
 import re
 from pathlib import Path
 
-import pipeline
-from pipeline.targets import TARGETS
+import pocketbert
+from pocketbert.targets import TARGETS
 
-ROOT = Path(pipeline.__file__).parent
+ROOT = Path(pocketbert.__file__).parent
 # A module imports only from those above it; docs/architecture.md says what lives in each.
 ORDER = [
     "errors",

@@ -2,15 +2,15 @@
 
 from importlib import import_module
 
-from pipeline.targets.base import Target
+from .base import Target
 
 # name -> module and class; imported on demand, since each brings a heavy toolchain.
 TARGETS = {
-    "executorch": ("pipeline.targets.executorch", "ExecuTorch"),
-    "tflite": ("pipeline.targets.tflite", "TFLite"),
-    "tflite-task": ("pipeline.targets.tflite_task", "TFLiteTask"),
-    "coreml": ("pipeline.targets.coreml", "CoreML"),
-    "executorch-coreml": ("pipeline.targets.executorch_coreml", "ExecuTorchCoreML"),
+    "executorch": ("pocketbert.targets.executorch.target", "ExecuTorch"),
+    "tflite": ("pocketbert.targets.tflite.target", "TFLite"),
+    "tflite-task": ("pocketbert.targets.tflite.task", "TFLiteTask"),
+    "coreml": ("pocketbert.targets.coreml.target", "CoreML"),
+    "executorch-coreml": ("pocketbert.targets.executorch.with_coreml", "ExecuTorchCoreML"),
 }
 
 

@@ -11,12 +11,12 @@ from typing import Protocol
 
 import numpy as np
 
-from pipeline.contents import Contents
-from pipeline.errors import TargetUnavailable
-from pipeline.inference import Logits
-from pipeline.recipes import Recipe
-from pipeline.student import Student
-from pipeline.vocabulary import Ids, check_ids
+from .inspect import Contents
+from ..base.errors import TargetUnavailable
+from ..models.batches import Logits
+from ..base.recipes import Recipe
+from ..models.student import Student
+from ..models.vocabulary import Ids, check_ids
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,12 @@ from playwright.sync_api import Browser, sync_playwright
 from transformers import BertConfig
 
 from pocketbert.base.config import DataConfig, TeacherConfig
-from pocketbert.data.corpus import Corpus, load_corpus
 from pocketbert.base.files import replacing_folder
-from pocketbert.models.student import Student
-from pocketbert.models.teacher import Teacher, fit_head
+from pocketbert.data.corpus import Corpus, load_corpus
+from pocketbert.learn.fit import fit_head
 from pocketbert.learn.transfer import TransferSet, make_transfer_set
+from pocketbert.models.student import Student
+from pocketbert.models.teacher import Teacher
 from pocketbert.models.vocabulary import Vocabulary
 
 torch.set_num_threads(1)

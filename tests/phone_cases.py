@@ -16,8 +16,8 @@ from pathlib import Path  # noqa: E402
 from typing import TypeVar  # noqa: E402
 
 from pocketbert.bundle.open import open_bundle  # noqa: E402
-from pocketbert.targets import get_target  # noqa: E402
 from pocketbert.models.vocabulary import SPECIAL, Vocabulary  # noqa: E402
+from pocketbert.targets import get_target  # noqa: E402
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from conftest import pocketbert
 
-from pocketbert.base.files import tree_digest
 from pocketbert.app.result import read_result
+from pocketbert.base.files import tree_digest
 
 
 def test_main_run_reaches_what_it_promises(main_run):

@@ -8,7 +8,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 from pocketbert.base.files import sha256
-from pocketbert.bundle.signing import MANIFEST
+from pocketbert.bundle.layout import MANIFEST
 from pocketbert.models.vocabulary import SPECIAL, Vocabulary
 
 DATA, SETTINGS = "toy.jsonl", "toy.toml"

@@ -14,13 +14,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ..learn import team
 from ..base.errors import PipelineError
 from ..base.files import replacing_folder, tree_digest, write_json
 from ..base.versions import VERSIONS, installed_version
+from ..learn import team
+from .folders import CARD
 
 RECORD = "stage.json"
-CARD = "README.md"  # written when all is measured; it decides nothing
 
 
 class Cache:

@@ -13,26 +13,25 @@ from typing import Any
 
 import optuna
 import tomli_w
-import torch
 from optuna.trial import Trial, TrialState
 from pydantic import TypeAdapter
-from threadpoolctl import threadpool_limits
 
-from .stages import learn as learning
-from ..learn import team
-from .cache import Cache, lock
 from ..base.config import PRESETS, RunConfig, StudentSpec, to_dict
-from ..models.cost import int8_bytes, multiply_adds
-from ..data.corpus import load_corpus
 from ..base.errors import NotRun, PipelineError
-from ..models.metrics import accuracy, calibrate, evaluate
 from ..base.files import write_json
-from .stages.learn import Job
-from .report.plots import draw_front
-from ..base.progress import Track, silent
+from ..base.progress import step
+from ..data.corpus import load_corpus
+from ..learn import team
+from ..models.calibration import calibrate
+from ..models.cost import int8_bytes, multiply_adds
+from ..models.metrics import accuracy, evaluate
 from ..models.student import load_student
 from ..models.teacher import Teacher, load_teacher
 from ..models.vocabulary import always_kept
+from .cache import Cache, lock
+from .report.charts import draw_front
+from .stages import learn as learning
+from .stages.learn import Job
 
 SHAPES, RECORD = "shapes", "found.json"
 TOKENS = 16  # of a short message: multiply-adds are counted for it
@@ -122,7 +121,6 @@ def search(
     budget_s: float,
     max_bytes: int,
     min_retention: float,
-    track: Track = silent,
 ) -> SearchResult:
     """Train shapes for `budget_s` seconds, fitting the teacher included, in the folder `out`.
 
@@ -135,9 +133,8 @@ def search(
     deadline = time.monotonic() + budget_s
     if team.size() > 1:
         raise PipelineError("search trains one shape at a time. Run it without accelerate launch.")
-    torch.set_num_threads(1)  # as a run does, which is to find the same student
-    with lock(out), threadpool_limits(1):
-        setting = _prepare(Job(config, load_corpus(config.data, config.seed), Cache(out), track))
+    with lock(out), team.one_thread():
+        setting = _prepare(Job(config, load_corpus(config.data, config.seed), Cache(out)))
         trained = _explore(setting, deadline, max_bytes)
         enough = [one for one, _ in trained.values() if one.retention >= min_retention]
         best = min(enough, key=lambda one: one.size_bytes, default=None)
@@ -151,11 +148,11 @@ def search(
 
 
 def _prepare(job: Job) -> _Setting:
-    teacher = learning.fit(job)
-    transfer_set = learning.ask(job, teacher)
+    teacher = learning.fit_teacher(job)
+    transfer_set = learning.label_texts(job, teacher)
     loaded = load_teacher(teacher, job.config.student.max_length)
     part = job.corpus.validation
-    said = loaded.logits(part.texts, job.track, "Teacher reads validation")
+    said = loaded.logits(part.texts, "Teacher reads validation")
     return _Setting(job, teacher, transfer_set, loaded, accuracy(said, part.labels))
 
 
@@ -289,7 +286,7 @@ def _measure(setting: _Setting, one: _Candidate) -> Found:
 
     def make(folder: Path) -> None:
         begun = time.monotonic()
-        student = load_student(learning.train(job, setting.teacher, setting.transfer_set))
+        student = load_student(learning.distill_student(job, setting.teacher, setting.transfer_set))
         seconds = time.monotonic() - begun
         logits, outside = student.logits(part.texts), student.logits(part.out_of_scope)
         figures = evaluate(logits, part.labels, outside, calibrate(logits, part.labels))
@@ -308,7 +305,7 @@ def _measure(setting: _Setting, one: _Candidate) -> Found:
         )
         write_json(folder / RECORD, asdict(found))
 
-    for _ in job.track((one.name,), f"Shape {one.name}"):
+    with step(f"Shape {one.name}"):
         folder = job.cache.folder("measured", one.inputs, make)
     return _read(folder / RECORD)
 

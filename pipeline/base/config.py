@@ -11,6 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from .errors import PipelineError
+from .formats import DEFAULT_TARGETS, TARGETS
 from .recipes import RECIPES, Recipe, check_parts
 
 if sys.version_info >= (3, 11):
@@ -18,8 +19,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-DEFAULT_TARGETS = ("executorch", "tflite", "tflite-task", "coreml")
-TARGETS = (*DEFAULT_TARGETS, "executorch-coreml")
 AUTO = "auto"
 STRICT = ConfigDict(extra="forbid")
 

@@ -1,4 +1,7 @@
-"""Files that are whole or absent: digests, and folders written aside and renamed into place."""
+"""Files that are whole or absent, and text that they can hold.
+
+Digests, and folders written aside and renamed into place.
+"""
 
 import ctypes
 import hashlib
@@ -16,6 +19,11 @@ from filelock import FileLock, Timeout
 
 LOCK = ".lock"
 OLD = "old"  # what was replaced, where the system can't exchange two folders
+
+
+def clean(text: str) -> str:
+    """Replace lone surrogates, which no UTF-8 tokenizer can hold, by U+FFFD (which BERT drops)."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def sha256(file: Path) -> str:

@@ -1,18 +1,44 @@
-"""How long work is shown: stages wrap what they iterate over, callers decide the rest."""
+"""How long work is shown: stages wrap what they iterate over, whoever called them decides the rest.
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol, TypeVar
+What shows progress belongs to the context of the caller (`contextvars`), so that two runs in two
+threads do not mix, and no function passes it on.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+Show = Callable[
+    [Sequence[Any], str], Iterable[Any]
+]  # yields the items, showing how far along it is
 
 
-class Track(Protocol):
-    """Pass `items` through, showing how far along `what` is."""
-
-    def __call__(self, items: Sequence[T], what: str) -> Iterable[T]:
-        """Yield every item of `items` in order."""
-
-
-def silent(items: Sequence[T], what: str) -> Iterable[T]:  # noqa: ARG001
-    """Pass `items` through and show nothing."""
+def _silent(items: Sequence[T], what: str) -> Iterable[T]:  # noqa: ARG001
     return items
+
+
+_show: ContextVar[Show] = ContextVar("show", default=_silent)
+
+
+def track(items: Sequence[T], what: str) -> Iterable[T]:
+    """Yield every item of `items`, showing how far along `what` is; without one, nothing."""
+    return _show.get()(items, what) if what else items
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """Show `what` while the block, a single step, is at work."""
+    for _ in track((None,), what):
+        yield
+
+
+@contextmanager
+def showing(show: Show) -> Iterator[None]:
+    """Have `show` present all progress within the block."""
+    token = _show.set(show)
+    try:
+        yield
+    finally:
+        _show.reset(token)

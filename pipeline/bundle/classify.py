@@ -5,10 +5,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scipy.special import softmax
-
-from .open import Bundle
 from ..targets.base import Runner
+from .open import Bundle
 
 NO_REPLY = "(no reply is written for {intent})"
 
@@ -57,7 +55,7 @@ class ChatEngine:
             reply=self._reply(intent or self._bundle.out_of_scope_label),
             intent=intent,
             nearest=nearest,
-            confidence=float(softmax(logits / self._calibration.temperature)[best]),
+            confidence=float(self._calibration.probabilities(logits[None])[0, best]),
             tokenize_ms=(tokenized - begun) * 1e3,
             inference_ms=(done - tokenized) * 1e3,
         )

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .open import Bundle
 from ..base.files import tree_bytes
 from .golden import GoldenCase
+from .open import Bundle
 
 
 @dataclass(frozen=True)

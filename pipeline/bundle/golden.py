@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
+from ..base.arrays import Logits
 from ..base.errors import BundleError
-from ..models.batches import Logits
-from .manifest import GOLDEN, Manifest, read_checked
 from ..models.vocabulary import Vocabulary
+from .layout import GOLDEN
+from .manifest import Manifest, read_checked
 
 GOLDEN_CASES = 200
 LARGEST = 1e6  # logit

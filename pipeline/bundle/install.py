@@ -1,31 +1,13 @@
 """A bundle put where an app's build, or any program, finds it: checked, and swapped as a whole."""
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
-from .open import Bundle
 from ..base.errors import BundleError, InputError
 from ..base.files import replacing_folder
+from .layout import APPS, MANIFEST, SIGNATURE, App
 from .manifest import check_files, read_manifest
-from .signing import MANIFEST, SIGNATURE
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a sample app keeps its bundle, and which artefacts it runs."""
-
-    mark: str  # a path that only such an app's folder has
-    folder: str
-    artifacts: tuple[str, ...]
-
-
-PLACES = (
-    Place(
-        "app/src/main/AndroidManifest.xml", "app/src/main/assets/bundle", ("executorch", "tflite")
-    ),
-    Place("project.yml", "Resources/bundle", ("coreml", "executorch", "tflite")),
-)
+from .open import Bundle
 
 
 def install(bundle: Bundle, destination: Path) -> Path:
@@ -39,14 +21,14 @@ def install(bundle: Bundle, destination: Path) -> Path:
             bundle has nothing that the app runs.
         BundleError: the bundle was changed while it was copied.
     """
-    place = next((place for place in PLACES if (destination / place.mark).exists()), None)
-    folder = destination / place.folder if place else destination
+    app = next((app for app in APPS.values() if (destination / app.mark).exists()), None)
+    folder = destination / app.folder if app else destination
     if folder.exists() and not (folder / MANIFEST).is_file() and not _empty(folder):
         raise InputError(
             f"{folder}: is no bundle, and would be replaced. Give an app's folder, a bundle, or a "
             "folder that does not exist."
         )
-    names = _carried(bundle, place)
+    names = _carried(bundle, app)
     try:
         with replacing_folder(folder) as new:
             for name in names:
@@ -68,13 +50,13 @@ def _empty(folder: Path) -> bool:
     return folder.is_dir() and not any(folder.iterdir())
 
 
-def _carried(bundle: Bundle, place: Place | None) -> tuple[str, ...]:
+def _carried(bundle: Bundle, app: App | None) -> tuple[str, ...]:
     """The bundle's files, without those of artefacts that the app does not run."""
     roots = {name: sealed.artifact.path.name for name, sealed in bundle.artifacts.items()}
-    dropped = {root for name, root in roots.items() if place and name not in place.artifacts}
-    if place and dropped == set(roots.values()):
+    dropped = {root for name, root in roots.items() if app and name not in app.artifacts}
+    if app and dropped == set(roots.values()):
         raise InputError(
-            f"{bundle.path}: has none of {', '.join(place.artifacts)}, which this app runs. "
+            f"{bundle.path}: has none of {', '.join(app.artifacts)}, which this app runs. "
             "Make it with --targets."
         )
     signature = [SIGNATURE] if (bundle.path / SIGNATURE).exists() else []

@@ -26,14 +26,10 @@ from pydantic_core import from_json
 from ..base.errors import BundleError
 from ..base.files import sha256
 from ..base.recipes import Recipe
-from .signing import MANIFEST, SIGNATURE
+from .layout import MANIFEST, READ, SIGNATURE
 
 T = TypeVar("T")
 SCHEMA = "1.1"  # readers refuse another number before the dot
-GOLDEN, REPLIES, CHARACTERS, VOCABULARY = (
-    *("golden.json", "replies.json", "characters.json", "vocab.txt"),
-)
-READ = (CHARACTERS, GOLDEN, REPLIES, VOCABULARY)  # what every bundle holds besides artefacts
 MANIFEST_BYTES = 16 << 20
 SIGNATURE_BYTES = 4096
 READ_BYTES = 256 << 20  # of each of READ, which are read into memory

@@ -1,4 +1,4 @@
-"""The sealed folder that crosses to a phone: sealed, opened, checked. It converts nothing.
+"""A sealed folder opened and checked. It converts nothing.
 
 Nothing in a bundle is loaded before its digest is checked, and no runtime is used before it has
 reproduced the golden cases. Kotlin and Swift read the same files; docs/bundle.md describes them.
@@ -6,25 +6,32 @@ reproduced the golden cases. Kotlin and Swift read the same files; docs/bundle.m
 
 import dataclasses
 import os
-import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
 
-from ..models.characters import characters
 from ..base.errors import BundleError, ModelError
-from ..models.metrics import Calibration
-from ..base.files import replacing_folder, sha256, write_json
-from .golden import TORTURE, Golden, GoldenCase, read_golden
-from .manifest import CHARACTERS, GOLDEN, MANIFEST_BYTES, REPLIES, SCHEMA, SIGNATURE_BYTES, VOCABULARY, ArtifactEntry, Manifest, check_files, parse_manifest, read_checked, read_manifest, read_plain
-from .signing import MANIFEST, SIGNATURE, check_signature
-from ..targets import TARGETS, get_target
-from ..targets.base import Artifact, Runner
+from ..base.formats import TARGETS
+from ..models.calibration import Calibration
 from ..models.vocabulary import Vocabulary, read_vocabulary
+from ..targets import get_target
+from ..targets.base import Artifact, Runner
+from .golden import GoldenCase, read_golden
+from .layout import MANIFEST, REPLIES, SIGNATURE, VOCABULARY
+from .manifest import (
+    MANIFEST_BYTES,
+    SIGNATURE_BYTES,
+    ArtifactEntry,
+    Manifest,
+    check_files,
+    parse_manifest,
+    read_checked,
+    read_plain,
+)
+from .signing import check_signature
 
 ATTEMPTS = 5  # at a bundle that is replaced while it is read
 
@@ -86,47 +93,6 @@ class Bundle:
         return runner
 
 
-def seal(
-    folder: Path,
-    *,
-    name: str,
-    labels: tuple[str, ...],
-    vocabulary: Vocabulary,
-    artifacts: Mapping[str, Sealed],
-    replies: Mapping[str, list[str]],
-    golden: tuple[GoldenCase, ...],
-    provenance: Mapping[str, Any],  # as `Provenance` has it
-    out_of_scope_label: str,
-) -> Path:
-    """Write the bundle to `folder`, replacing an older one only when the new one is whole."""
-    with replacing_folder(folder) as new:
-        vocabulary.save(new)
-        write_json(new / REPLIES, replies)
-        write_json(new / CHARACTERS, asdict(characters(vocabulary.lowercase)), compact=True)
-        torture = sum(case.text in TORTURE for case in golden)  # these come first
-        write_json(new / GOLDEN, asdict(Golden(torture, golden)), compact=True)
-        for sealed in artifacts.values():
-            _copy(sealed.artifact.path, new / sealed.artifact.path.name)
-        manifest = {
-            "schema": SCHEMA,
-            "name": name,
-            "labels": labels,
-            "out_of_scope_label": out_of_scope_label,
-            "tokenizer": {
-                "type": "wordpiece",
-                "lowercase": vocabulary.lowercase,
-                "max_length": vocabulary.max_length,
-                "pieces": len(vocabulary),
-            },
-            "artifacts": {target: _describe(sealed) for target, sealed in artifacts.items()},
-            "provenance": provenance,
-            "files": _inventory(new),
-        }
-        write_json(new / MANIFEST, manifest)
-        read_manifest(new)  # what no reader would take is not sealed
-    return folder
-
-
 def open_bundle(path: Path, key: Path | None = None) -> Bundle:
     """Check every file of the bundle at `path` against its manifest, and open it.
 
@@ -183,36 +149,6 @@ def check_golden(bundle: Bundle, runner: Runner, sealed: Sealed) -> None:
 
 def _padded(case: GoldenCase, width: int) -> tuple[int, ...]:
     return case.attention_mask + (0,) * (width - len(case.attention_mask))
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target)
-    else:
-        shutil.copyfile(source, target)
-
-
-def _describe(sealed: Sealed) -> dict[str, Any]:
-    artifact = asdict(sealed.artifact)
-    artifact["path"] = sealed.artifact.path.name
-    return {
-        **artifact,
-        **asdict(sealed.calibration),
-        "tolerance": sealed.tolerance,
-        "verified_by": sealed.engine,
-        "metrics": sealed.metrics,
-    }
-
-
-def _inventory(folder: Path) -> dict[str, dict[str, Any]]:
-    return {
-        file.relative_to(folder).as_posix(): {
-            "sha256": sha256(file),
-            "bytes": file.stat().st_size,
-        }
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-    }
 
 
 def _place(path: Path) -> tuple[int, ...] | None:

@@ -23,9 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ..base.errors import BundleError, InputError
 from ..base.files import replacing_file
+from .layout import MANIFEST, SIGNATURE
 
-MANIFEST = "manifest.json"
-SIGNATURE = "manifest.sig"
 PRIVATE, PUBLIC = "private.pem", "public.pem"
 ALGORITHM = ec.ECDSA(hashes.SHA256())
 

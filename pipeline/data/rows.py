@@ -14,7 +14,7 @@ from typing import Any
 
 from ..base.config import DataConfig
 from ..base.errors import DataError
-from ..base.text import clean
+from ..base.files import clean
 
 BUILT_IN = ("assistant",)
 TABLES = {".csv": ",", ".tsv": "\t"}

@@ -17,9 +17,9 @@ from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from . import team
 from ..base.errors import ModelError
 from ..base.files import replacing_folder, write_json
+from . import team
 
 RECORD = "checkpoint.json"
 TENSORS = "state.safetensors"

@@ -10,16 +10,16 @@ from math import ceil, gcd
 import torch
 from torch import Tensor, nn
 
-from .checkpoint import Checkpoints
 from ..base.config import DistillConfig, StudentSpec
 from ..models.batches import batch_tensors
-from .losses import OUTSIDE, hidden_loss, label_loss, logit_loss, outside_loss, relation_loss
-from ..base.progress import Track, silent
-from ..models.student import Student, cut_student, source_layers
+from ..models.student import Student
 from ..models.teacher import Teacher
-from .loop import Batch, Plan, train
-from .transfer import HiddenStates, TransferSet
 from ..models.vocabulary import MASK, SPECIAL, Vocabulary
+from .checkpoint import Checkpoints
+from .cut import cut_student, fold, source_layers
+from .loop import Batch, Plan, train
+from .losses import OUTSIDE, hidden_loss, label_loss, logit_loss, outside_loss, relation_loss
+from .transfer import HiddenStates, TransferSet
 
 WARMUP = 0.05  # share of the steps
 MAX_NORM = 1.0  # of gradients
@@ -34,7 +34,6 @@ def distill(
     hidden: Mapping[int, HiddenStates] | None = None,
     seed: int = 0,
     checkpoints: Checkpoints | None = None,
-    track: Track = silent,
 ) -> Student:
     """Train the student that `spec` describes to reproduce `teacher` on `transfer_set`.
 
@@ -46,7 +45,6 @@ def distill(
         hidden: the teacher's hidden states after each of `hidden_layers`.
         seed: of the order of texts and of word dropout.
         checkpoints: where to keep the state of training, and to go on from.
-        track: shows progress.
 
     Raises:
         PipelineError: the loss is no longer finite; says at which step.
@@ -72,8 +70,8 @@ def distill(
     groups = _parameter_groups(objective, config)
     lengths = [len(text) for text in transfer_set.texts]
     collate = _collator(student, teacher, transfer_set, objective, hidden or {})
-    train(objective, groups, lengths, collate, plan, checkpoints=checkpoints, track=track)
-    student.fold()
+    train(objective, groups, lengths, collate, plan, checkpoints=checkpoints)
+    fold(student)
     return student
 
 

@@ -15,10 +15,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Sampler
 from transformers import get_linear_schedule_with_warmup
 
+from ..base.errors import PipelineError
+from ..base.progress import track
 from . import team
 from .checkpoint import Checkpoints, State, last, newest, restore, save
-from ..base.errors import PipelineError
-from ..base.progress import Track, silent
 
 Batch = dict[str, Tensor]
 POOL = 50  # batches that are sorted by length together: little padding, much mixing
@@ -98,7 +98,6 @@ def train(
     *,
     score: Callable[[], float] | None = None,
     checkpoints: Checkpoints | None = None,
-    track: Track = silent,
 ) -> None:
     """Train `module`, in place, to minimise the loss that it returns for a batch.
 
@@ -114,7 +113,6 @@ def train(
         plan: how long, and what is kept.
         score: of the module as it stands, higher is better; asked after each epoch.
         checkpoints: where to keep the state, and to go on from.
-        track: shows the steps.
 
     Raises:
         PipelineError: the loss is no longer finite; says at which step.
@@ -141,7 +139,7 @@ def train(
         restore(accelerator, found, state)
     module.train()
     stream = iter(loader)
-    for step in (track if accelerator.is_main_process else silent)(range(first, total), plan.what):
+    for step in track(range(first, total), plan.what):
         check = partial(_check_finite, step=step, total=total, checkpoints=checkpoints)
         check(loss := prepared(**next(stream)), "loss")
         accelerator.backward(loss)

@@ -5,6 +5,8 @@
 Without a launcher there is one process, and all of this does nothing.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
 from typing import Any, TypeVar
@@ -17,6 +19,7 @@ from accelerate import (
     InitProcessGroupKwargs,
 )
 from accelerate.utils import broadcast_object_list
+from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
 # While the main process does what is not shared, the others wait.
@@ -68,3 +71,15 @@ def broadcast(value: T) -> T:
 def wait() -> None:
     """Let every process arrive here before any goes on."""
     accelerator().wait_for_everyone()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for the sums of the block: so results do not depend on the number of cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)

@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
-from .augment import nearest_words, reword
-from ..data.corpus import Corpus, text_key
-from ..models.metrics import calibrate
+from ..base.arrays import Logits
 from ..base.files import write_json
-from ..models.batches import BATCH, Logits, batch_tensors
-from .losses import OUTSIDE, UNLABELLED
-from ..base.progress import Track, silent
+from ..base.progress import track
+from ..data.corpus import Corpus, text_key
+from ..models.batches import BATCH, batch_tensors
+from ..models.calibration import calibrate
 from ..models.teacher import Teacher
+from .augment import nearest_words, reword
+from .losses import OUTSIDE, UNLABELLED
 
 NOTES, OUTPUTS = "texts.json", "outputs.safetensors"
 HIDDEN = "hidden.safetensors"
@@ -51,9 +52,7 @@ def load_transfer_set(folder: Path) -> TransferSet:
     return TransferSet(tuple(notes["texts"]), **numbers, temperature=notes["temperature"])
 
 
-def make_transfer_set(
-    teacher: Teacher, corpus: Corpus, copies: int, seed: int = 0, track: Track = silent
-) -> TransferSet:
+def make_transfer_set(teacher: Teacher, corpus: Corpus, copies: int, seed: int = 0) -> TransferSet:
     """Training texts, out-of-scope and unlabelled ones, and `copies` rewordings of each of these.
 
     A rewording that stands in the corpus is left out, in the validation and test parts above all.
@@ -69,20 +68,18 @@ def make_transfer_set(
     asked = (*outside, *corpus.unlabeled, *made)
     said = [teacher.train_logits]
     if asked:
-        said.append(teacher.logits(asked, track, "Teacher labels further texts"))
+        said.append(teacher.logits(asked, "Teacher labels further texts"))
     unlabelled = len(asked) - len(outside)
     labels = (*corpus.train.labels, *[OUTSIDE] * len(outside), *[UNLABELLED] * unlabelled)
     calibration = calibrate(
-        teacher.logits(validation.texts, track, "Teacher is calibrated"), validation.labels
+        teacher.logits(validation.texts, "Teacher is calibrated"), validation.labels
     )
     return TransferSet(
         (*known, *made), np.array(labels), np.concatenate(said), calibration.temperature
     )
 
 
-def save_hidden(
-    teacher: Teacher, texts: Sequence[str], layer: int, folder: Path, track: Track = silent
-) -> None:
+def save_hidden(teacher: Teacher, texts: Sequence[str], layer: int, folder: Path) -> None:
     """Write the teacher's hidden states after `layer` (0: the embeddings), fp16, token by token."""
     encoder, rows = teacher.encoder, list[Tensor]()
     starts = range(0, len(texts), BATCH)

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ..base.errors import DeviceError
+from ..base.files import sha256
+from ..base.progress import track
+from ..bundle.layout import MANIFEST
+from ..bundle.open import Bundle
 from .devices import FAILED, call, check_record, client
 from .host import Rules
 from .record import Kind, LatencyRecord, Thermal, read_record
-from ..bundle.open import Bundle
-from ..base.errors import DeviceError
-from ..base.files import sha256
-from ..base.progress import Track, silent
-from ..bundle.signing import MANIFEST
 
 PACKAGE = "org.pocketbert.demo"
 ACTIVITY = f"{PACKAGE}/.BenchmarkActivity"
@@ -80,7 +80,6 @@ def measure(
     target: str,
     device: Device,
     rules: Rules,
-    track: Track = silent,
     sleep: Callable[[float], None] = time.sleep,
 ) -> LatencyRecord:
     """Have the app on `device` measure `target`, and fetch its record.
@@ -108,7 +107,7 @@ def measure(
     )
     if "Error" in started:
         raise DeviceError(f"{serial}: {started.strip().splitlines()[-1]}.")
-    expected = _wait(serial, f"{record}.sha256", rules, track, sleep)
+    expected = _wait(serial, f"{record}.sha256", rules, sleep)
     with TemporaryDirectory() as scratch:
         file = Path(scratch) / "record.json"
         _adb(serial, ("pull", record, str(file)), f"{serial}: pull")
@@ -137,9 +136,7 @@ def _describe(serial: str) -> Device:
     return Device(serial, answers[0] or serial, answers[1] or "unknown", kind)
 
 
-def _wait(
-    serial: str, marker: str, rules: Rules, track: Track, sleep: Callable[[float], None]
-) -> str:
+def _wait(serial: str, marker: str, rules: Rules, sleep: Callable[[float], None]) -> str:
     """What the app writes into `marker` once the record is whole: its sha256.
 
     Anything else is half written, unless it is an error.

@@ -15,15 +15,15 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from .host import LENGTHS, sample_texts, text_of
-from .record import Instructions, LatencyRecord, LengthCost
-from ..bundle.open import Bundle
+from ..base.arrays import Logits
 from ..base.config import StudentSpec
-from ..models.cost import multiply_adds
 from ..base.errors import BundleError, TargetUnavailable
 from ..base.files import digest
-from ..models.batches import Logits
-from ..base.progress import Track, silent
+from ..base.progress import track
+from ..bundle.open import Bundle
+from ..models.cost import multiply_adds
+from .host import LENGTHS, sample_texts, text_of
+from .record import Instructions, LatencyRecord, LengthCost
 
 TOOLS = Path(__file__).parents[2] / ".arm64"
 QEMU = "qemu-aarch64"
@@ -70,9 +70,7 @@ def missing() -> str:
     return ", ".join(lacking)
 
 
-def measure(
-    bundle: Bundle, target: str, core: str = "cortex-a76", track: Track = silent
-) -> LatencyRecord:
+def measure(bundle: Bundle, target: str, core: str = "cortex-a76") -> LatencyRecord:
     """Reproduce the golden cases on an emulated `core`, then count instructions by length.
 
     Raises:

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bundle.open import Bundle, Sealed
+from ..base.arrays import Logits
 from ..base.config import DataConfig
-from ..data.corpus import Part, read_labelled
 from ..base.errors import BundleError, NotRun, TargetUnavailable
-from ..models.metrics import Evaluation, agreement, evaluate
 from ..base.files import sha256
-from ..models.batches import Logits
-from ..base.progress import Track, silent
+from ..base.progress import track
+from ..bundle.open import Bundle, Sealed
+from ..data.corpus import Part, read_labelled
+from ..models.metrics import Evaluation, agreement, evaluate
 from ..models.student import load_student
 from ..targets.base import Runner
 from .gates import run_texts
@@ -28,9 +28,7 @@ class Audit:
     agreement: float | NotRun  # with the float student
 
 
-def verify_bundle(
-    bundle: Bundle, track: Track = silent
-) -> dict[str, Audit | BundleError | TargetUnavailable]:
+def verify_bundle(bundle: Bundle) -> dict[str, Audit | BundleError | TargetUnavailable]:
     """Load every artefact of an opened bundle and have it reproduce the golden cases.
 
     A failure is returned in the artefact's place, so that one does not hide the others.
@@ -48,7 +46,7 @@ def verify_bundle(
 
 
 def evaluate_bundle(
-    bundle: Bundle, file: Path, data: DataConfig, student: Path | None, track: Track = silent
+    bundle: Bundle, file: Path, data: DataConfig, student: Path | None
 ) -> tuple[dict[str, Audit | TargetUnavailable], tuple[str, ...]]:
     """Figures of every artefact on the labelled `file`, at the thresholds that were sealed.
 
@@ -64,7 +62,7 @@ def evaluate_bundle(
         ModelError: the student's folder cannot be read.
     """
     part, findings = read_labelled(file, data, bundle.labels)
-    reference = _student_logits(bundle, part, student, track)
+    reference = _student_logits(bundle, part, student)
     outcomes: dict[str, Audit | TargetUnavailable] = {}
     for target, sealed in bundle.artifacts.items():
         try:
@@ -72,7 +70,7 @@ def evaluate_bundle(
         except TargetUnavailable as error:
             outcomes[target] = error
         else:
-            outcomes[target] = _audit(bundle, sealed, runner, part, reference, track)
+            outcomes[target] = _audit(bundle, sealed, runner, part, reference)
     return outcomes, findings
 
 
@@ -82,19 +80,16 @@ def _audit(
     runner: Runner,
     part: Part,
     reference: Logits | NotRun,
-    track: Track,
 ) -> Audit:
     what = f"{sealed.artifact.target} reads"
-    inside = run_texts(runner, bundle.vocabulary, part.texts, track, what)
-    outside = run_texts(runner, bundle.vocabulary, part.out_of_scope, track, what)
+    inside = run_texts(runner, bundle.vocabulary, part.texts, what)
+    outside = run_texts(runner, bundle.vocabulary, part.out_of_scope, what)
     agreed = reference if isinstance(reference, NotRun) else agreement(inside, reference)
     evaluation = evaluate(inside, part.labels, outside, sealed.calibration)
     return Audit(runner.engine, len(bundle.golden), evaluation, agreed)
 
 
-def _student_logits(
-    bundle: Bundle, part: Part, folder: Path | None, track: Track
-) -> Logits | NotRun:
+def _student_logits(bundle: Bundle, part: Part, folder: Path | None) -> Logits | NotRun:
     chosen = folder or bundle.path.resolve().parent / "student"
     if folder is None and not chosen.is_dir():
         return NotRun(NO_STUDENT)
@@ -105,4 +100,4 @@ def _student_logits(
             f"{chosen}: has sha256 {digest[:12]}…, another student than the bundle's. "
             "Name the one it was made of with --student."
         )
-    return student.logits(part.texts, track, "Student reads")
+    return student.logits(part.texts, "Student reads")

@@ -9,17 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ..base.arrays import Logits
 from ..base.config import Gates
-from ..targets.inspect import examine
-from ..data.corpus import Part
-from ..models.metrics import accuracy, agreement
 from ..base.files import tree_bytes
-from ..models.lean import LeanBert
-from ..models.batches import Logits
-from ..base.progress import Track
 from ..base.recipes import INT4_GROUP, RECIPES, Recipe
+from ..data.corpus import Part
+from ..models.lean import LeanBert
+from ..models.metrics import accuracy, agreement
 from ..models.student import Student
 from ..targets.base import Artifact, Target
+from ..targets.inspect import examine
 from .gates import run_texts
 
 
@@ -76,7 +75,6 @@ def choose(
     gates: Gates,
     keep_float: tuple[str, ...],
     out: Path,
-    track: Track,
 ) -> Artifact:
     """Lower `student` by the smallest recipe within the limits of `gates`; says why in `reason`.
 
@@ -93,7 +91,7 @@ def choose(
             artifact = target.lower(student, Path(scratch), recipe)
             what = f"Try {recipe.name} on {target.name}"
             runner = target.load(artifact)
-            logits = run_texts(runner, student.vocabulary, validation.texts, track, what)
+            logits = run_texts(runner, student.vocabulary, validation.texts, what)
             loss = accuracy(expected, validation.labels) - accuracy(logits, validation.labels)
             agreed = agreement(logits, expected)
             size = tree_bytes(artifact.path)

@@ -5,10 +5,10 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from .record import LatencyRecord
-from ..bundle.open import Bundle
 from ..base.errors import DeviceError, TargetUnavailable
 from ..base.files import digest
+from ..bundle.open import Bundle
+from .record import LatencyRecord
 
 FAILED = "error: "  # what an app puts before its reason, in place of what it was asked for
 

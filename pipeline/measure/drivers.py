@@ -3,18 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from ..base.errors import PipelineError, TargetUnavailable
+from ..bundle.layout import APPS
+from ..bundle.open import Bundle
 from . import android, arm64, host, ios
 from .host import Rules
 from .record import LatencyRecord
-from ..bundle.open import Bundle
-from ..base.errors import PipelineError, TargetUnavailable
-from ..base.progress import Track
 
 Measure = Callable[[], LatencyRecord]
-RUNTIMES = {  # that the sample apps carry
-    "android": ("executorch", "tflite"),
-    "ios": ("coreml", "executorch", "tflite"),
-}
 
 
 def measures(
@@ -22,7 +18,6 @@ def measures(
     bundle: Bundle,
     targets: Sequence[str],
     rules: Rules,
-    track: Track,
     *,
     cores: Sequence[str] = (),
     serials: Sequence[str] = (),
@@ -41,27 +36,27 @@ def measures(
             )
     if place == "host":
         for target in targets:
-            yield target, partial(host.measure, bundle, target, rules, track)
+            yield target, partial(host.measure, bundle, target, rules)
     elif place == "arm64":
         for core in cores:
             if core not in arm64.CORES:
                 raise PipelineError(f"--core {core}: choose from {', '.join(arm64.CORES)}.")
             for target in targets:
-                yield target, partial(arm64.measure, bundle, target, core, track)
+                yield target, partial(arm64.measure, bundle, target, core)
     elif place == "android":
         for phone in android.devices(serials):
             for target in targets:
-                carried = target in RUNTIMES[place]
-                measure = partial(android.measure, bundle, target, phone, rules, track)
+                carried = target in APPS[place].artifacts
+                measure = partial(android.measure, bundle, target, phone, rules)
                 yield target, measure if carried else partial(_refuse, place, target)
     else:
         for device in ios.devices(serials):
             for target in targets:
-                carried = target in RUNTIMES[place]
-                measure = partial(ios.measure, bundle, target, device, rules, track)
+                carried = target in APPS[place].artifacts
+                measure = partial(ios.measure, bundle, target, device, rules)
                 yield target, measure if carried else partial(_refuse, place, target)
 
 
 def _refuse(place: str, target: str) -> LatencyRecord:
-    carried = ", ".join(RUNTIMES[place])
+    carried = ", ".join(APPS[place].artifacts)
     raise TargetUnavailable(f"{target}: the {place} app does not carry it, but {carried}.")

@@ -5,21 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..base.arrays import Logits
 from ..base.config import Gates
-from ..targets.inspect import Stored
+from ..base.progress import track
 from ..data.corpus import Corpus
-from ..models.metrics import Calibration, Evaluation, accuracy, agreement, calibrate, evaluate
-from ..models.batches import Logits
-from ..base.progress import Track
-from ..targets.base import Runner
+from ..models.calibration import Calibration, calibrate
+from ..models.metrics import Evaluation, accuracy, agreement, evaluate
 from ..models.vocabulary import Vocabulary
+from ..targets.base import Runner
+from ..targets.inspect import Stored
 
 CHUNK = 32  # texts per step of the progress bar
 SMALLEST_TOLERANCE = 0.05  # logits; kernels of other processors round differently
 
 
 @dataclass(frozen=True)
-class PartLogits:
+class JudgedLogits:
     """Logits (texts, labels) of one model on what it is judged by."""
 
     validation: Logits
@@ -43,7 +44,7 @@ class Verdict:
 
 
 def run_texts(
-    runner: Runner, vocabulary: Vocabulary, texts: tuple[str, ...], track: Track, what: str
+    runner: Runner, vocabulary: Vocabulary, texts: tuple[str, ...], what: str = ""
 ) -> Logits:
     """Logits (texts, labels) of a runner; (0, 0) where there is no text."""
     rows = [np.empty((0, 0), np.float32)]
@@ -53,20 +54,20 @@ def run_texts(
     return np.concatenate(rows[1:] or rows)
 
 
-def over_parts(corpus: Corpus, compute: Callable[[tuple[str, ...]], Logits]) -> PartLogits:
+def over_parts(corpus: Corpus, compute: Callable[[tuple[str, ...]], Logits]) -> JudgedLogits:
     """Logits of all that a verdict rests on; `compute` maps texts to logits (texts, labels)."""
     validation, test = corpus.validation.texts, corpus.test.texts
     rows = compute(validation + test + corpus.test.out_of_scope)
     end = len(validation) + len(test)
-    return PartLogits(rows[: len(validation)], rows[len(validation) : end], rows[end:])
+    return JudgedLogits(rows[: len(validation)], rows[len(validation) : end], rows[end:])
 
 
 def judge(
     target: str,
     engine: str,
     stored: Stored,
-    measured: PartLogits,
-    student: PartLogits,
+    measured: JudgedLogits,
+    student: JudgedLogits,
     corpus: Corpus,
     gates: Gates,
 ) -> Verdict:
@@ -77,7 +78,7 @@ def judge(
     """
     labels = corpus.test.labels
     finite = all(np.isfinite(logits).all() for logits in vars(measured).values())
-    readable = measured if finite else PartLogits(*map(_zeroed, vars(measured).values()))
+    readable = measured if finite else JudgedLogits(*map(_zeroed, vars(measured).values()))
     calibration = calibrate(readable.validation, corpus.validation.labels)
     evaluation = evaluate(readable.test, labels, readable.out_of_scope, calibration)
     agreed = agreement(readable.test, student.test)
@@ -117,7 +118,7 @@ def _zeroed(logits: Logits) -> Logits:
     return np.where(np.isfinite(logits), logits, np.float32(0))
 
 
-def _not_finite(target: str, measured: PartLogits) -> str:
+def _not_finite(target: str, measured: JudgedLogits) -> str:
     bad = sum(int((~np.isfinite(logits)).sum()) for logits in vars(measured).values())
     return (
         f"{target}: {bad} logits are not finite, and none may be. "

@@ -18,15 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from .record import LatencyRecord, LengthCost, Steps, summarize
-from ..bundle.open import Bundle
-from ..bundle.classify import ChatEngine
+from ..base.arrays import Ids
 from ..base.errors import BundleError, TargetUnavailable
 from ..base.files import digest
+from ..base.progress import track
+from ..bundle.classify import ChatEngine
 from ..bundle.golden import TORTURE
-from ..base.progress import Track, silent
+from ..bundle.open import Bundle
 from ..targets.base import Runner
-from ..models.vocabulary import Ids
+from .record import LatencyRecord, LengthCost, Steps, summarize
 
 LENGTHS = (8, 16, 32, 64)  # tokens
 CALLS = 100  # for each length
@@ -48,9 +48,7 @@ class Rules:
 QUICK = Rules(queries=200, seconds=1.0, loads=1)
 
 
-def measure(
-    bundle: Bundle, target: str, rules: Rules | None = None, track: Track = silent
-) -> LatencyRecord:
+def measure(bundle: Bundle, target: str, rules: Rules | None = None) -> LatencyRecord:
     """Load `target` of an opened bundle and time it.
 
     Raises:
@@ -70,7 +68,7 @@ def measure(
     clocks = {}
     for name, clock in (("cpu", time.thread_time), ("wall", time.perf_counter)):
         engine = ChatEngine(bundle, target, runner, clock)
-        clocks[name] = _time_answers(engine, texts, rules, clock, track, f"Time {target}, {name}")
+        clocks[name] = _time_answers(engine, texts, rules, clock, f"Time {target}, {name}")
     share = waited.share()
     return LatencyRecord(
         kind="host",
@@ -137,7 +135,6 @@ def _time_answers(
     texts: Sequence[str],
     rules: Rules,
     clock: Callable[[], float],
-    track: Track,
     what: str,
 ) -> Steps:
     """Answer texts in turn until both minima hold; both clocks share the seconds."""

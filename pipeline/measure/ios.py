@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
+from ..base.errors import DeviceError
+from ..base.progress import track
+from ..bundle.open import Bundle
 from .devices import FAILED, call, check_record, client
 from .host import Rules
 from .record import Kind, LatencyRecord, read_record
-from ..bundle.open import Bundle
-from ..base.errors import DeviceError
-from ..base.progress import Track, silent
 
 APP = "org.pocketbert.demo"
 REMEDY = "It needs macOS with Xcode; measure there."
@@ -60,7 +60,6 @@ def measure(
     target: str,
     device: Device,
     rules: Rules,
-    track: Track = silent,
     sleep: Callable[[float], None] = time.sleep,
 ) -> LatencyRecord:
     """Have the app on `device` measure `target` of the bundle it carries, and fetch its record.

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from .record import LatencyRecord
 from ..base.errors import InputError
 from ..base.files import write_json
+from .record import LatencyRecord
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from ..base.progress import Track, silent
+from ..base.arrays import Logits
+from ..base.progress import track
 from .vocabulary import Vocabulary
 
-Logits = NDArray[np.float32]
 BATCH = 32
 
 
@@ -25,7 +24,6 @@ def run_batched(
     forward: Callable[[Tensor, Tensor], Tensor],
     vocabulary: Vocabulary,
     texts: Sequence[str],
-    track: Track = silent,
     what: str = "",
     device: torch.device | str = "cpu",
 ) -> Logits:

@@ -13,7 +13,7 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 LAST = 0x10FFFF
-SURROGATES = range(0xD800, 0xE000)  # alone they are no text; `pocketbert.base.text.clean` removes them
+SURROGATES = range(0xD800, 0xE000)  # alone they are no text; `base.files.clean` removes them
 HANGUL = range(0xAC00, 0xD7A4)  # too many to list, and decomposed by arithmetic (Unicode 3.12)
 SEPARATOR = "1"  # nothing else becomes it, and nothing is changed by standing beside it
 CHUNK = 256  # characters asked about at once

@@ -1,4 +1,4 @@
-"""What logits are worth: accuracy, agreement, calibration, out-of-scope detection.
+"""What logits are worth: accuracy, agreement, honesty, out-of-scope detection.
 
 It sees arrays and knows nothing of the models or formats that made them.
 """
@@ -8,28 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import softmax
-from sklearn.metrics import f1_score, log_loss, roc_auc_score
+from sklearn.metrics import f1_score, roc_auc_score
 
+from ..base.arrays import Logits
 from ..base.errors import NotRun
-from .batches import Logits
+from .calibration import Calibration, softmax
 
-KEPT_IN_SCOPE = 0.95  # share of in-scope validation texts that the threshold lets through
 BINS = 15  # of equal width, for the calibration error
 NO_OUT_OF_SCOPE = "no out-of-scope text was given"
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How logits become an honest confidence, and when they count as not understood."""
-
-    temperature: float  # divides the logits before the softmax
-    threshold: float  # a highest logit below this is out of scope
-
-    def understands(self, highest: float, tokens: int) -> bool:
-        """Whether a text is answered; [CLS] and [SEP] alone say nothing, whatever the logits."""
-        return tokens > 2 and highest >= self.threshold
 
 
 @dataclass(frozen=True)
@@ -63,23 +49,6 @@ def accuracy(logits: Logits, labels: Sequence[int]) -> float:
 def agreement(logits: Logits, reference: Logits) -> float:
     """Share of rows on which two models choose the same label."""
     return float((logits.argmax(1) == reference.argmax(1)).mean())
-
-
-def calibrate(logits: Logits, labels: Sequence[int]) -> Calibration:
-    """Fit temperature and threshold on in-scope validation logits (texts, labels).
-
-    Temperature by likelihood (Guo et al. 2017); threshold on the highest logit, which tells
-    out-of-scope texts apart better than the highest probability (Hendrycks et al. 2022).
-    """
-    classes = np.arange(logits.shape[1])
-
-    def loss(log_temperature: float) -> float:
-        scaled = softmax(logits.astype(np.float64) / np.exp(log_temperature), axis=1)
-        return float(log_loss(labels, scaled, labels=classes))
-
-    fit = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
-    threshold = np.quantile(logits.max(1), 1 - KEPT_IN_SCOPE)
-    return Calibration(float(np.exp(fit.x)), float(threshold))
 
 
 def calibration_error(probabilities: Logits, labels: Sequence[int]) -> float:
@@ -117,7 +86,7 @@ def evaluate(
     """All figures of one model: `logits` (texts, labels) in scope, `outside` the same out of it."""
 
     def error_at(temperature: float) -> float:
-        return calibration_error(softmax(logits / temperature, axis=1), labels)
+        return calibration_error(softmax(logits / temperature), labels)
 
     return Evaluation(
         texts=len(logits),

@@ -8,13 +8,16 @@ own blobs and operators.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..base.config import Gates
-from ..models.lean import LeanBert
 from ..base.recipes import EMBEDDING, Recipe, Storage
+
+if TYPE_CHECKING:
+    from ..models.lean import LeanBert
 
 SAMPLED_ROWS = 64
 LEAST_COSINE = 0.9  # int8 rows reach .999, int4 rows .97, rows of another matrix hardly .3
@@ -51,7 +54,7 @@ def examine(
     target: str,
     contents: Contents,
     size_bytes: int,
-    graph: LeanBert,
+    graph: "LeanBert",
     recipe: Recipe,
     gates: Gates,
 ) -> Stored:

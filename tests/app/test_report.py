@@ -11,10 +11,10 @@ import pytest
 from conftest import pocketbert
 from matplotlib import image
 
-from pocketbert.measure.record import Instructions, LatencyRecord, LengthCost, write_record
-from pocketbert.base.errors import DataError
 from pocketbert.app.report.page import write_report
 from pocketbert.app.result import Confusion, read_build, read_result
+from pocketbert.base.errors import DataError
+from pocketbert.measure.record import Instructions, LatencyRecord, LengthCost, write_record
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import pytest
 from conftest import pocketbert
 
 from pocketbert.app import search as searching
+from pocketbert.app.search import Found, SearchResult, search
 from pocketbert.base.config import DistillConfig, StudentSpec, load_config
 from pocketbert.base.errors import PipelineError
-from pocketbert.app.search import Found, SearchResult, search
 
 TINY = {
     "one": (StudentSpec(layers=1, hidden=32, vocabulary=3000), DistillConfig(learning_rate=1e-3)),

@@ -2,18 +2,17 @@ from dataclasses import replace
 
 import pytest
 
-from pocketbert.app.stages import learn as learning
 from pocketbert.app.cache import Cache
+from pocketbert.app.stages import learn as learning
+from pocketbert.app.stages.learn import Job, ask, fit, train
 from pocketbert.base.config import load_config
 from pocketbert.data.corpus import load_corpus
-from pocketbert.app.stages.learn import Job, ask, fit, train
-from pocketbert.base.progress import silent
 
 
 @pytest.fixture
 def job(toy_config, tmp_path):
     config = load_config(toy_config, {"distill": {"epochs": 1, "hidden_weight": 0.1}})
-    return Job(config, load_corpus(config.data), Cache(tmp_path / "out"), silent)
+    return Job(config, load_corpus(config.data), Cache(tmp_path / "out"))
 
 
 def counted(monkeypatch, name):

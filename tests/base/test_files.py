@@ -33,7 +33,7 @@ def test_error_inside_leaves_the_old_folder(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from pipeline import files
+from pocketbert.base import files
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -7,8 +7,8 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from pocketbert.base.config import load_config
 from pocketbert.base.errors import PipelineError
-from pocketbert.models.lean import LeanBert
 from pocketbert.base.recipes import RECIPES, check_parts
+from pocketbert.models.lean import LeanBert
 
 
 def test_exception_holds_for_all_below_it_and_nothing_beside():

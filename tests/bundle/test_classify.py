@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from pocketbert.bundle.open import open_bundle
 from pocketbert.bundle.classify import ChatEngine
+from pocketbert.bundle.open import open_bundle
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from conftest import pocketbert
 
-from pocketbert.bundle.open import open_bundle
 from pocketbert.bundle.compare import compare, fallen
+from pocketbert.bundle.open import open_bundle
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,7 @@ def accept(bundle, batch, seed, report):
 
 
 def test_planted_death_and_acceptance_are_caught(bundle):
-    died = fuzz._run(kill, bundle, 10, 0, fuzz.silent, wanted=(fuzz.REFUSED,))
+    died = fuzz._run(kill, bundle, 10, 0, wanted=(fuzz.REFUSED,))
     assert died.counts[fuzz.DIED] == 1 and died.bad[0].startswith("died with -6")
-    accepted = fuzz._run(accept, bundle, 10, 0, fuzz.silent, wanted=(fuzz.REFUSED,))
+    accepted = fuzz._run(accept, bundle, 10, 0, wanted=(fuzz.REFUSED,))
     assert accepted.bad == ("accepted: a wrong digest",)

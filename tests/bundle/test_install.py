@@ -5,9 +5,10 @@ import shutil
 import pytest
 from conftest import pocketbert
 
-from pocketbert.bundle.open import open_bundle
 from pocketbert.base.errors import BundleError, InputError
-from pocketbert.bundle.install import PLACES, install
+from pocketbert.bundle.install import install
+from pocketbert.bundle.layout import APPS as PLACES
+from pocketbert.bundle.open import open_bundle
 
 
 @pytest.fixture(scope="module")

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 import toy
 
-from pocketbert.bundle.open import open_bundle
 from pocketbert.base.files import tree_digest
 from pocketbert.bundle.install import install
+from pocketbert.bundle.open import open_bundle
 
 START = """
 import os, shutil, signal, sys
 from pathlib import Path
 from pocketbert.base.quiet import quiet
 quiet()
-from pipeline import files
+from pocketbert.base import files
 from pocketbert.bundle.open import open_bundle
 from pocketbert.base.errors import PipelineError
 from pocketbert.bundle.install import install

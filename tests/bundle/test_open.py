@@ -7,10 +7,10 @@ from importlib.resources import files
 import pytest
 import toy
 
-from pocketbert.bundle.open import open_bundle
 from pocketbert.base.errors import BundleError
 from pocketbert.bundle.golden import TORTURE
 from pocketbert.bundle.manifest import MANIFEST_BYTES, Manifest
+from pocketbert.bundle.open import open_bundle
 
 
 @pytest.fixture
@@ -233,7 +233,9 @@ def test_later_minor_schema_may_say_more(copy):
 
 
 def test_published_schema_is_the_one_that_is_read():
-    published = files("pocketbert.bundle").joinpath("manifest.schema.json").read_text(encoding="utf-8")
+    published = (
+        files("pocketbert.bundle").joinpath("manifest.schema.json").read_text(encoding="utf-8")
+    )
     assert json.loads(published) == {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Manifest.model_json_schema(),

@@ -6,10 +6,11 @@ import stat
 import pytest
 from conftest import pocketbert
 
-from pocketbert.bundle.open import open_bundle
 from pocketbert.base.errors import BundleError, InputError
 from pocketbert.bundle.install import install
-from pocketbert.bundle.signing import MANIFEST, SIGNATURE, check_signature, make_keys, sign
+from pocketbert.bundle.layout import MANIFEST, SIGNATURE
+from pocketbert.bundle.open import open_bundle
+from pocketbert.bundle.signing import check_signature, make_keys, sign
 
 
 @pytest.fixture(scope="module")

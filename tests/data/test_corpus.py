@@ -5,8 +5,8 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 
 from pocketbert.base.config import DataConfig
-from pocketbert.data.corpus import MIN_EXAMPLES, load_corpus, read_labelled, read_replies
 from pocketbert.base.errors import DataError
+from pocketbert.data.corpus import MIN_EXAMPLES, load_corpus, read_labelled, read_replies
 
 
 def rows(count=10, intents=("a", "b")):

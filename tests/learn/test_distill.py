@@ -5,13 +5,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pocketbert.learn.checkpoint import TENSORS, Checkpoints
 from pocketbert.base.config import DistillConfig, StudentSpec
-from pocketbert.learn.distill import Distillation, apply_word_dropout, distill, hidden_layers
 from pocketbert.base.errors import PipelineError
-from pocketbert.models.metrics import agreement
-from pocketbert.models.student import cut_student
+from pocketbert.learn.checkpoint import TENSORS, Checkpoints
+from pocketbert.learn.cut import cut_student
+from pocketbert.learn.distill import Distillation, apply_word_dropout, distill, hidden_layers
 from pocketbert.learn.transfer import load_hidden, save_hidden
+from pocketbert.models.metrics import agreement
 from pocketbert.models.vocabulary import SPECIAL
 
 SPEC = StudentSpec(layers=1, hidden=32, vocabulary=None, max_length=32)

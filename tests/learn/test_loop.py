@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from pocketbert.learn.checkpoint import Checkpoints
 from pocketbert.base.errors import ModelError, PipelineError
+from pocketbert.learn.checkpoint import Checkpoints
 from pocketbert.learn.loop import LengthBatches, Plan, train
 
 PLAN = Plan(what="", epochs=4, batch_size=8, seed=3, warmup=0.1, max_norm=1.0)

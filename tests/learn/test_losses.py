@@ -3,7 +3,15 @@ import math
 import pytest
 import torch
 
-from pocketbert.learn.losses import OUTSIDE, UNLABELLED, hidden_loss, label_loss, logit_loss, outside_loss, relation_loss
+from pocketbert.learn.losses import (
+    OUTSIDE,
+    UNLABELLED,
+    hidden_loss,
+    label_loss,
+    logit_loss,
+    outside_loss,
+    relation_loss,
+)
 
 A, B = torch.tensor([[2.0, 1.0]]), torch.tensor([[1.0, 2.0]])
 MASK = torch.tensor([[1, 1, 1, 0]])

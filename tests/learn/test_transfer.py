@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from pocketbert.learn import transfer
-from pocketbert.models.metrics import calibrate
 from pocketbert.learn.losses import OUTSIDE, UNLABELLED
 from pocketbert.learn.transfer import load_hidden, load_transfer_set, make_transfer_set, save_hidden
+from pocketbert.models.calibration import calibrate
 
 
 def test_every_text_carries_the_teachers_logits_and_what_is_known_of_its_label(

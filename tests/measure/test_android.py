@@ -13,13 +13,12 @@ import pytest
 from adb_device import AdbDevice, ScriptedPhone
 from conftest import pocketbert
 
+from pocketbert.base.errors import DeviceError, TargetUnavailable
+from pocketbert.base.files import digest
+from pocketbert.bundle.open import open_bundle
 from pocketbert.measure import android
 from pocketbert.measure.host import Rules
 from pocketbert.measure.record import LatencyRecord, Steps, read_record, summarize
-from pocketbert.bundle.open import open_bundle
-from pocketbert.base.errors import DeviceError, TargetUnavailable
-from pocketbert.base.files import digest
-from pocketbert.base.progress import silent
 
 RULES = Rules(queries=5, seconds=0.0)
 PIXEL = {"ro_product_model": "Pixel 8", "ro_build_version_release": "15", "ro_hardware": "shiba"}
@@ -88,7 +87,7 @@ def attach(tmp_path):
 
 def measure(bundle, device, sleep=lambda s: None):
     (found,) = android.devices([device.serial])
-    return android.measure(bundle, "tflite", found, RULES, silent, sleep)
+    return android.measure(bundle, "tflite", found, RULES, sleep)
 
 
 def test_bundle_goes_over_and_the_record_comes_back(bundle, attach):

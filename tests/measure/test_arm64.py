@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from conftest import pocketbert
 
-from pocketbert.measure import arm64
-from pocketbert.measure.regress import compare, slower, write_baseline
-from pocketbert.measure.record import read_record
-from pocketbert.bundle.open import open_bundle
 from pocketbert.base.errors import BundleError, TargetUnavailable
+from pocketbert.bundle.open import open_bundle
+from pocketbert.measure import arm64
+from pocketbert.measure.record import read_record
+from pocketbert.measure.regress import compare, slower, write_baseline
 
 BASELINE = Path(__file__).parent / "arm64_nano.json"
 

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from conftest import pocketbert
 
-from pocketbert.measure.choose import candidates, choose
 from pocketbert.base.config import Gates
-from pocketbert.base.progress import silent
 from pocketbert.base.recipes import RECIPES
+from pocketbert.measure.choose import candidates, choose
 from pocketbert.models.student import load_student
 from pocketbert.targets import get_target
 
@@ -52,7 +51,7 @@ def chosen(toy_run, toy_corpus, tmp_path_factory):
         student, part = load_student(toy_run / "student"), toy_corpus.validation
         folder = tmp_path_factory.mktemp("chosen")
         expected = student.logits(part.texts)
-        return choose(target, student, expected, part, gates, (), folder, silent)
+        return choose(target, student, expected, part, gates, (), folder)
 
     return run
 

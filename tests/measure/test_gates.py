@@ -8,17 +8,16 @@ import pytest
 import torch
 
 from pocketbert.base.config import Gates
-from pocketbert.targets.inspect import Stored, examine
 from pocketbert.base.errors import NotRun
-from pocketbert.models.metrics import Evaluation
 from pocketbert.base.files import tree_bytes
-from pocketbert.models.lean import LeanBert
-from pocketbert.base.progress import silent
 from pocketbert.base.recipes import RECIPES
+from pocketbert.measure.gates import judge, judge_student, over_parts, run_texts
+from pocketbert.models.lean import LeanBert
+from pocketbert.models.metrics import Evaluation
 from pocketbert.models.student import Student, load_student
 from pocketbert.targets import get_target
 from pocketbert.targets.base import RowRunner
-from pocketbert.measure.gates import judge, judge_student, over_parts, run_texts
+from pocketbert.targets.inspect import Stored, examine
 
 NOTHING = Stored(0, {}, 0, {}, None, ())
 
@@ -42,9 +41,7 @@ def judged(student, toy_corpus, reference, tmp_path_factory):
         target = get_target("tflite")
         artifact = target.lower(made, out, recipe)
         runner = target.load(artifact)
-        measured = over_parts(
-            toy_corpus, lambda texts: run_texts(runner, vocabulary, texts, silent, "")
-        )
+        measured = over_parts(toy_corpus, lambda texts: run_texts(runner, vocabulary, texts))
         stored = examine(
             "tflite",
             target.read(artifact),

@@ -7,12 +7,21 @@ import numpy as np
 import pytest
 from conftest import pocketbert
 
-from pocketbert.measure import host
-from pocketbert.measure.regress import compare, not_compared, slower, write_baseline
-from pocketbert.measure.record import Instructions, LatencyRecord, LengthCost, Steps, json_schema, read_record, summarize, write_record
-from pocketbert.bundle.open import open_bundle
 from pocketbert.base.errors import InputError, TargetUnavailable
 from pocketbert.bundle.golden import TORTURE
+from pocketbert.bundle.open import open_bundle
+from pocketbert.measure import host
+from pocketbert.measure.record import (
+    Instructions,
+    LatencyRecord,
+    LengthCost,
+    Steps,
+    json_schema,
+    read_record,
+    summarize,
+    write_record,
+)
+from pocketbert.measure.regress import compare, not_compared, slower, write_baseline
 
 LATENCY = summarize([1.0, 2.0, 3.0])
 STEPS = Steps(tokenize=LATENCY, inference=LATENCY, answer=LATENCY)
@@ -100,7 +109,9 @@ def test_record_of_a_later_schema_is_refused():
 def test_published_schema_is_the_one_in_use():
     from importlib.resources import files
 
-    published = files("pocketbert.measure").joinpath("record.schema.json").read_text(encoding="utf-8")
+    published = (
+        files("pocketbert.measure").joinpath("record.schema.json").read_text(encoding="utf-8")
+    )
     assert json.loads(published) == json_schema()
 
 

@@ -9,13 +9,12 @@ from dataclasses import asdict, replace
 import pytest
 from conftest import pocketbert
 
+from pocketbert.base.errors import DeviceError, TargetUnavailable
+from pocketbert.base.files import digest
+from pocketbert.bundle.open import open_bundle
 from pocketbert.measure import ios
 from pocketbert.measure.host import Rules
 from pocketbert.measure.record import LatencyRecord, Steps, summarize
-from pocketbert.bundle.open import open_bundle
-from pocketbert.base.errors import DeviceError, TargetUnavailable
-from pocketbert.base.files import digest
-from pocketbert.base.progress import silent
 
 RULES = Rules(queries=5, seconds=0.0)
 # Answers like Xcode's, to the calls that the driver makes; the app is a file that it copies.
@@ -97,7 +96,7 @@ def mac(tmp_path, monkeypatch, bundle):
 
 
 def measure(bundle, device):
-    return ios.measure(bundle, "coreml", device, RULES, silent, sleep=lambda s: None)
+    return ios.measure(bundle, "coreml", device, RULES, sleep=lambda s: None)
 
 
 def test_simulator_is_launched_and_its_record_read(mac, bundle):

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pocketbert.models.characters import characters
 from pocketbert.bundle.golden import TORTURE
+from pocketbert.models.characters import characters
 from pocketbert.models.vocabulary import SPECIAL, Vocabulary
 
 

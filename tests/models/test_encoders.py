@@ -3,9 +3,9 @@ import shutil
 
 import pytest
 
+from pocketbert.base.errors import ModelError
 from pocketbert.models import encoders
 from pocketbert.models.encoders import load_encoder, locate
-from pocketbert.base.errors import ModelError
 
 
 @pytest.fixture

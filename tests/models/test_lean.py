@@ -3,8 +3,8 @@ import torch
 from toy import perturb
 
 from pocketbert.base.config import StudentSpec
+from pocketbert.learn.cut import cut_student, fold
 from pocketbert.models.lean import MASKED, LeanBert
-from pocketbert.models.student import cut_student
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_lean_graph_of_a_factorised_student_equals_it(toy_teacher, toy_corpus):
     spec = StudentSpec(layers=2, hidden=32, vocabulary=None, max_length=32, embedding=8)
     student = cut_student(toy_teacher, toy_corpus.train.texts, spec)
     perturb(student.model)
-    student.fold()
+    fold(student)
     lean = LeanBert(student.model, 32)
     assert lean.embedding.weight.shape[1] == 8
     ids = torch.randint(0, len(student.vocabulary), (1, 9))

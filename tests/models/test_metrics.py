@@ -3,7 +3,8 @@ import pytest
 from scipy.special import softmax
 
 from pocketbert.base.errors import NotRun
-from pocketbert.models.metrics import Calibration, agreement, calibrate, calibration_error, detect_out_of_scope, evaluate
+from pocketbert.models.calibration import Calibration, calibrate
+from pocketbert.models.metrics import agreement, calibration_error, detect_out_of_scope, evaluate
 
 RNG = np.random.default_rng(0)
 

@@ -13,8 +13,9 @@ from transformers import (
 
 from pocketbert.base.config import StudentSpec, TeacherConfig
 from pocketbert.base.errors import ModelError
-from pocketbert.models.student import FactorizedEmbedding, cut_student, load_student, source_layers
-from pocketbert.models.teacher import fit_head
+from pocketbert.learn.cut import cut_student, fold, source_layers
+from pocketbert.learn.fit import fit_head
+from pocketbert.models.student import FactorizedEmbedding, load_student
 
 
 def spec(**changes):
@@ -82,7 +83,7 @@ def test_folding_changes_no_output(toy_teacher, toy_corpus, embedding):
     perturb(student.model)
     texts = toy_corpus.test.texts
     before = student.logits(texts)
-    student.fold()
+    fold(student)
     assert np.allclose(student.logits(texts), before, atol=1e-5)
 
 
@@ -115,7 +116,7 @@ def test_layers_are_spread_over_the_teachers(layers, expected):
 def narrow(toy_teacher, toy_corpus):
     """A student with a factorised embedding."""
     student = cut_student(toy_teacher, toy_corpus.train.texts, spec(embedding=16))
-    student.fold()
+    fold(student)
     return student
 
 

@@ -12,8 +12,9 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from pocketbert.base.config import TeacherConfig
 from pocketbert.base.errors import ModelError
+from pocketbert.learn.fit import fine_tune, fit_head, parameter_groups
 from pocketbert.models.metrics import accuracy
-from pocketbert.models.teacher import fine_tune, fit_head, load_teacher, parameter_groups
+from pocketbert.models.teacher import load_teacher
 
 
 def test_frozen_teacher_learns_the_toy_intents(toy_corpus, toy_teacher):

@@ -2,11 +2,18 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
-from pocketbert.models.encoders import locate
 from pocketbert.base.errors import InputError, ModelError
 from pocketbert.bundle.golden import TORTURE
+from pocketbert.models.encoders import locate
 from pocketbert.models.student import load_student
-from pocketbert.models.vocabulary import SPECIAL, Vocabulary, check_ids, compare_segmentation, prune, read_vocabulary
+from pocketbert.models.vocabulary import (
+    SPECIAL,
+    Vocabulary,
+    check_ids,
+    compare_segmentation,
+    prune,
+    read_vocabulary,
+)
 
 
 @pytest.fixture(scope="module")

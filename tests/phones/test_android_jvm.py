@@ -7,9 +7,9 @@ from pathlib import Path
 import phone_cases
 import pytest
 
-from pocketbert.measure.record import read_record
-from pocketbert.bundle.open import open_bundle
 from pocketbert.base.files import digest
+from pocketbert.bundle.open import open_bundle
+from pocketbert.measure.record import read_record
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,10 +13,10 @@ import xcode_project
 import yaml
 from tree_sitter import Language, Node, Parser
 
-from pocketbert.measure import ios
 from pocketbert.base.files import sha256
-from pocketbert.bundle.install import PLACES
-from pocketbert.bundle.signing import MANIFEST
+from pocketbert.bundle.layout import APPS as PLACES
+from pocketbert.bundle.layout import MANIFEST
+from pocketbert.measure import ios
 from pocketbert.models.vocabulary import read_vocabulary
 
 DEMO = Path(__file__).parents[2] / "ios_demo"

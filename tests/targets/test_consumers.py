@@ -11,8 +11,8 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from pocketbert.bundle.open import open_bundle
 from pocketbert.base.config import DataConfig
+from pocketbert.bundle.open import open_bundle
 from pocketbert.data.corpus import load_corpus
 from pocketbert.models.student import load_student
 

@@ -12,22 +12,22 @@ from functools import partial
 import numpy as np
 import pytest
 
-from pocketbert.models import lean as graph
-from pocketbert.bundle.open import open_bundle
-from pocketbert.base.config import DEFAULT_TARGETS, DataConfig, DistillConfig, Gates, StudentSpec
-from pocketbert.targets.inspect import examine
-from pocketbert.data.corpus import load_corpus
-from pocketbert.learn.distill import distill
+from pocketbert.base.config import DataConfig, DistillConfig, Gates, StudentSpec
 from pocketbert.base.errors import BundleError, InputError, TargetUnavailable
 from pocketbert.base.files import tree_bytes
-from pocketbert.models.lean import LeanBert
-from pocketbert.base.progress import silent
+from pocketbert.base.formats import DEFAULT_TARGETS, TARGETS
 from pocketbert.base.recipes import RECIPES
+from pocketbert.bundle.open import open_bundle
+from pocketbert.data.corpus import load_corpus
+from pocketbert.learn.distill import distill
+from pocketbert.measure.gates import run_texts
+from pocketbert.models import lean as graph
+from pocketbert.models.lean import LeanBert
 from pocketbert.models.student import load_student
-from pocketbert.targets import TARGETS, get_target
+from pocketbert.targets import get_target
 from pocketbert.targets.executorch import program as pte
 from pocketbert.targets.executorch.profile import time_operators
-from pocketbert.measure.gates import run_texts
+from pocketbert.targets.inspect import examine
 
 LIMIT_BYTES = 1_700_000
 
@@ -56,7 +56,7 @@ def runner_of(bundle, name):
 
 
 def agreement_with(student, runner, texts):
-    logits = run_texts(runner, student.vocabulary, texts, silent, "")
+    logits = run_texts(runner, student.vocabulary, texts)
     return (logits.argmax(1) == student.logits(texts).argmax(1)).mean()
 
 
@@ -204,7 +204,8 @@ def test_lowering_again_in_another_process_gives_the_same_bytes(main_run, bundle
     names = ("executorch", "tflite")
     script = (
         "import sys; from pathlib import Path; from pocketbert.base.quiet import quiet; quiet()\n"
-        "from pocketbert.models.student import load_student; from pipeline.targets import get_target\n"
+        "from pocketbert.models.student import load_student\n"
+        "from pocketbert.targets import get_target\n"
         "from pocketbert.base.recipes import RECIPES\n"
         "student, out = load_student(Path(sys.argv[1])), Path(sys.argv[2])\n"
         "for name in sys.argv[3:]:\n"
@@ -275,7 +276,7 @@ def test_embedded_package_computes_what_the_package_does(toy_student, toy_corpus
     for name in ("coreml", "executorch-coreml"):
         artifact = get_target(name).lower(toy_student, tmp_path, RECIPES["int8"])
         runner = get_target(name).load(artifact)
-        logits[name] = run_texts(runner, toy_student.vocabulary, toy_corpus.test.texts, silent, "")
+        logits[name] = run_texts(runner, toy_student.vocabulary, toy_corpus.test.texts)
     # The one rounds its answer to fp16, the other does not.
     difference = np.abs(logits["coreml"] - logits["executorch-coreml"]).max()
     assert difference <= np.abs(logits["coreml"]).max() * 2**-11
@@ -353,7 +354,8 @@ def test_dynamic_int8_carries_versions_that_old_runtimes_refuse(bundle):
 
 def test_metadata_writer_that_drops_buffers_is_caught(monkeypatch, student, toy_student):
     # Planted: the quantizer's own layout, whose outside buffers tflite-support drops silently.
-    from pocketbert.targets.tflite import convert as litert, task as tflite_task
+    from pocketbert.targets.tflite import convert as litert
+    from pocketbert.targets.tflite import task as tflite_task
 
     lean = litert.lean(student)
     inputs = litert.sample_inputs(tflite_task.INPUTS, 64)

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ...base.config import TARGETS
-from .console import err, out, print_json, progress
 from ...base.errors import GateFailed, NotRun, PipelineError, TargetUnavailable
+from ...base.formats import TARGETS
+from .console import err, out, print_json, progress
 from .options import BundleFolder, Json, Place, to_names, to_share
 
 
@@ -41,26 +41,25 @@ def bench(
 ) -> None:
     """Measure every artefact: on this host, a phone, or an emulated ARM64 processor."""
     allowed = to_share(tolerance)
-    from . import show
+    from ...bundle.open import open_bundle
     from ...measure import regress as gates
     from ...measure.drivers import measures
     from ...measure.host import Rules
     from ...measure.record import LatencyRecord, write_record
-    from ...bundle.open import open_bundle
-    from ..result import MEASURED
+    from ..folders import BENCH
+    from . import show
 
     opened = open_bundle(bundle)
     rules = Rules(queries=queries, seconds=seconds, cool_down_s=cool_down)
     records, skipped = list[LatencyRecord](), dict[str, NotRun]()
     failed = False
-    folder = out_folder or bundle.resolve().parent / MEASURED
-    with progress() as track:
+    folder = out_folder or bundle.resolve().parent / BENCH
+    with progress():
         for name, measure in measures(
             place,
             opened,
             to_names(runtime) or tuple(opened.artifacts),
             rules,
-            track,
             cores=to_names(core) or (),
             serials=to_names(serial) or (),
         ):
@@ -99,8 +98,9 @@ def report(
     ] = None,
 ) -> None:
     """Write one page of one or several builds, with everything measured since."""
+    from ..folders import REPORT
     from ..report.page import write_report
     from ..result import read_build
 
-    page = write_report([read_build(build) for build in builds], file or builds[0] / "report.html")
+    page = write_report([read_build(build) for build in builds], file or builds[0] / REPORT)
     out.print(f"report   {page}")

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .console import out, plain, print_json, progress
 from ...base.errors import GateFailed
+from .console import out, plain, print_json, progress
 from .options import BundleFolder, Json, to_share
 
 Key = Annotated[
@@ -24,14 +24,14 @@ Passphrase = Annotated[
 
 def verify(bundle: BundleFolder, key: Key = None, as_json: Json = False) -> None:
     """Check every digest, and have every artefact reproduce the golden cases."""
-    from . import show
-    from ...measure.audit import Audit, verify_bundle
-    from ...bundle.open import open_bundle
     from ...base.errors import BundleError
+    from ...bundle.open import open_bundle
+    from ...measure.audit import Audit, verify_bundle
+    from . import show
 
     opened = open_bundle(bundle, key)
-    with progress() as track:
-        outcomes = verify_bundle(opened, track)
+    with progress():
+        outcomes = verify_bundle(opened)
     if as_json:
         print_json({name: plain(outcome) for name, outcome in outcomes.items()})
     else:
@@ -50,8 +50,8 @@ def install(
     as_json: Json = False,
 ) -> None:
     """Check a bundle and copy it, or the part that an app runs, where the app's build finds it."""
-    from ...bundle.open import open_bundle
     from ...bundle.install import install
+    from ...bundle.open import open_bundle
 
     placed = install(open_bundle(bundle, key), destination)
     if as_json:
@@ -101,9 +101,9 @@ def diff(
 ) -> None:
     """Say what changed between two bundles; exit 1 where accuracy or agreement fell too far."""
     limit = to_share(max_fall)
-    from . import show
-    from ...bundle.open import open_bundle
     from ...bundle.compare import compare, fallen
+    from ...bundle.open import open_bundle
+    from . import show
 
     found = compare(open_bundle(old), open_bundle(new))
     if as_json:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ...base.progress import Track, silent
+from ...base.progress import showing
 
 T = TypeVar("T")
 WIDTH = None if sys.stdout.isatty() else 120  # of tables in a pipe or a file
@@ -21,21 +21,22 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def progress() -> Iterator[Track]:
+def progress() -> Iterator[None]:
     """Bars on stderr where a person looks on; elsewhere one line a step."""
     if int(os.environ.get("RANK", "0")):  # of several processes, the first one speaks
-        yield silent
+        yield
         return
     if not err.is_terminal:
         said = set[str]()
 
         def note(items: Sequence[T], what: str) -> Iterable[T]:
-            if what and what not in said:
+            if what not in said:
                 said.add(what)
                 err.print(f"{escape(what)} …")
             return items
 
-        yield note
+        with showing(note):
+            yield
         return
     columns = (TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=err) as bars:
@@ -43,7 +44,8 @@ def progress() -> Iterator[Track]:
         def bar(items: Sequence[T], what: str) -> Iterable[T]:
             return bars.track(items, description=what)
 
-        yield bar
+        with showing(bar):
+            yield
 
 
 def print_json(value: Any) -> None:

@@ -10,13 +10,28 @@ import typer
 from rich.markup import escape
 
 from ... import __version__
-from . import bundles as bundling, benches as measuring
-from ...base.config import PRESETS, TARGETS, DataConfig, load_config
-from .console import err, out, plain, print_json, progress
+from ...base.config import PRESETS, DataConfig, load_config
 from ...base.errors import GateFailed, NotRun, PipelineError
-from .options import BundleFolder, Config, Data, Epochs, FineTune, Json, Seed, TeacherSource, Unlabeled, to_bytes, to_names, to_seconds
+from ...base.formats import TARGETS
 from ...base.quiet import quiet
 from ...base.recipes import RECIPES
+from . import benches as measuring
+from . import bundles as bundling
+from .console import err, out, plain, print_json, progress
+from .options import (
+    BundleFolder,
+    Config,
+    Data,
+    Epochs,
+    FineTune,
+    Json,
+    Seed,
+    TeacherSource,
+    Unlabeled,
+    to_bytes,
+    to_names,
+    to_seconds,
+)
 
 if TYPE_CHECKING:
     from ...bundle.open import Bundle
@@ -131,11 +146,11 @@ def run(
     )
     settings = load_config(config, overrides)
     from ... import run as runs
-    from . import show
     from ..result import to_json
+    from . import show
 
-    with progress() as track:
-        result = runs.run(settings, out_folder, track, fresh=fresh)
+    with progress():
+        result = runs.run(settings, out_folder, fresh=fresh)
     if isinstance(result, NotRun):
         return  # another process does the rest
     if as_json:
@@ -181,17 +196,16 @@ def search_shapes(
         }
     )
     settings = load_config(config, overrides)
-    from . import show
     from ..search import search
+    from . import show
 
-    with progress() as track:
+    with progress():
         result = search(
             settings,
             out_folder,
             budget_s=to_seconds(budget),
             max_bytes=to_bytes(max_bytes),
             min_retention=min_retention,
-            track=track,
         )
     if as_json:
         print_json(asdict(result))
@@ -214,10 +228,10 @@ def chat(
 ) -> None:
     """Chat in the terminal, or answer piped lines; /stats shows latency, /quit leaves."""
     opened = _open(bundle)
-    from . import show
     from ...bundle.classify import Answer, ChatEngine
+    from . import show
 
-    runtime = runtime or next((name for name in TARGETS if name in opened.artifacts), TARGETS[0])
+    runtime = runtime or next(name for name in (*TARGETS, "") if name in (*opened.artifacts, ""))
     engine = ChatEngine(opened, runtime, opened.load(runtime))
     show.chat_opening(out, opened, runtime)
     answers = list[Answer]()
@@ -249,16 +263,16 @@ def evaluate(
 ) -> None:
     """Accuracy, agreement and out-of-scope figures of every artefact on labelled text."""
     opened = _open(bundle)
-    from . import show
     from ...measure.audit import evaluate_bundle
+    from . import show
 
     columns = DataConfig(
         text=text_column,
         intent=intent_column,
         out_of_scope_label=opened.out_of_scope_label,
     )
-    with progress() as track:
-        outcomes, findings = evaluate_bundle(opened, data, columns, student, track)
+    with progress():
+        outcomes, findings = evaluate_bundle(opened, data, columns, student)
     for finding in findings:
         err.print(f"data: {escape(finding)}")
     if as_json:

@@ -8,16 +8,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ...measure.audit import Audit
-from ...measure.regress import Change
-from ...measure.record import KINDS, LatencyRecord, describe_memory, summarize
-from ...bundle.open import Bundle
+from ...base.errors import NotRun, PipelineError
 from ...bundle.classify import Answer
 from ...bundle.compare import Difference
-from ...base.errors import NotRun, PipelineError
+from ...bundle.open import Bundle
+from ...measure.audit import Audit
+from ...measure.gates import Verdict
+from ...measure.record import KINDS, LatencyRecord, describe_memory, summarize
+from ...measure.regress import Change
 from ...models.metrics import Evaluation
 from ..result import RunResult
-from ...measure.gates import Verdict
 
 if TYPE_CHECKING:
     from ..search import SearchResult

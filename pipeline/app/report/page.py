@@ -1,23 +1,21 @@
-"""Results and measurements to one self-contained HTML page, and to a model card."""
+"""Results and measurements to one self-contained HTML page."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from . import charts
-from ...measure.record import KINDS, LatencyRecord, describe_memory
-from ..cache import CARD
 from ...base.errors import NotRun
-from ..result import Build
 from ...measure.gates import Verdict
+from ...measure.record import KINDS, LatencyRecord
+from ..result import Build
+from . import charts
+from .templates import environment
 
 
 def write_report(builds: Sequence[Build], file: Path) -> Path:
     """Write the page: one section a build, and a table of all where there are several."""
     page = (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             builds=builds,
@@ -27,31 +25,6 @@ def write_report(builds: Sequence[Build], file: Path) -> Path:
     )
     file.write_text(page, encoding="utf-8")
     return file
-
-
-def write_card(build: Build, folder: Path) -> Path:
-    """Write the student's model card, `README.md` in its folder, in Hugging Face's format."""
-    file = folder / CARD
-    environment = _environment(autoescape=False)  # Markdown
-    card = environment.get_template("card.md").render(build=build, result=build.result)
-    file.write_text(card, encoding="utf-8")
-    return file
-
-
-def _environment(*, autoescape: bool = True) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("pocketbert.app.report", "templates"),
-        autoescape=autoescape,  # noqa: S701  off for Markdown alone
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.tests["not_run"] = lambda value: isinstance(value, NotRun)
-    environment.filters["mb"] = lambda size: f"{size / 1e6:.2f} MB"
-    environment.filters["percent"] = lambda share: f"{share:.1%}"
-    environment.filters["memory"] = describe_memory
-    environment.filters["ms"] = lambda value: f"{value:.2f} ms"
-    return environment
 
 
 def _section(build: Build) -> dict[str, Any]:

@@ -9,17 +9,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...learn import team
-from ..cache import Cache, described
-from ...learn.checkpoint import Checkpoints
 from ...base.config import RunConfig
-from ...data.corpus import Corpus
-from ...learn.distill import distill, hidden_layers
-from ...models.encoders import locate
 from ...base.errors import PipelineError
-from ...base.progress import Track
-from ...models.teacher import Teacher, fine_tune, fit_head, load_teacher
-from ...learn.transfer import HiddenStates, TransferSet, load_hidden, load_transfer_set, make_transfer_set, save_hidden
+from ...data.corpus import Corpus
+from ...learn import team
+from ...learn.checkpoint import Checkpoints
+from ...learn.distill import distill, hidden_layers
+from ...learn.fit import fine_tune, fit_head
+from ...learn.transfer import (
+    HiddenStates,
+    TransferSet,
+    load_hidden,
+    load_transfer_set,
+    make_transfer_set,
+    save_hidden,
+)
+from ...models.encoders import locate
+from ...models.teacher import Teacher, load_teacher
+from ..cache import Cache, described
+from ..folders import CHECKPOINTS, FROZEN_TEACHER, HIDDEN, STUDENT, TEACHER, TRANSFER_SET
 
 
 @dataclass(frozen=True)
@@ -29,10 +37,18 @@ class Job:
     config: RunConfig
     corpus: Corpus
     cache: Cache
-    track: Track
 
 
-def fit(job: Job) -> Path:
+@dataclass(frozen=True)
+class Learned:
+    """The folders that training leaves to the stages after it."""
+
+    teacher: Path
+    transfer_set: Path
+    student: Path
+
+
+def fit_teacher(job: Job) -> Path:
     """Folder of the fitted teacher.
 
     Raises:
@@ -48,11 +64,11 @@ def fit(job: Job) -> Path:
     inputs = {"corpus": job.corpus.labelled_digest, "source": source, "max_length": length}
 
     def make(folder: Path) -> None:
-        fit_head(config, job.corpus, length, job.track).save(folder)
+        fit_head(config, job.corpus, length).save(folder)
 
     if not config.fine_tune:
-        return job.cache.shared_folder("teacher", inputs, make)
-    return _fine_tuned(job, job.cache.shared_folder("frozen_teacher", inputs, make))
+        return job.cache.shared_folder(TEACHER, inputs, make)
+    return _fine_tuned(job, job.cache.shared_folder(FROZEN_TEACHER, inputs, make))
 
 
 def _fine_tuned(job: Job, frozen: Path) -> Path:
@@ -72,13 +88,12 @@ def _fine_tuned(job: Job, frozen: Path) -> Path:
             config.teacher,
             seed=config.seed,
             checkpoints=checkpoints,
-            track=job.track,
         ).save(folder)
 
-    return _trained(job, "teacher", inputs, make)
+    return _trained(job, TEACHER, inputs, make)
 
 
-def ask(job: Job, teacher: Path) -> Path:
+def label_texts(job: Job, teacher: Path) -> Path:
     """Folder of the transfer set: the texts to learn from, and what the teacher says of them."""
     config, length = job.config, job.config.student.max_length
     copies = config.distill.augment
@@ -92,12 +107,12 @@ def ask(job: Job, teacher: Path) -> Path:
 
     def make(folder: Path) -> None:
         loaded = load_teacher(teacher, length)
-        make_transfer_set(loaded, job.corpus, copies, config.seed, job.track).save(folder)
+        make_transfer_set(loaded, job.corpus, copies, config.seed).save(folder)
 
-    return job.cache.shared_folder("transfer_set", inputs, make)
+    return job.cache.shared_folder(TRANSFER_SET, inputs, make)
 
 
-def train(job: Job, teacher: Path, transfer_set: Path) -> Path:
+def distill_student(job: Job, teacher: Path, transfer_set: Path) -> Path:
     """Folder of the distilled student."""
     config, length = job.config, job.config.student.max_length
     inputs = {
@@ -119,15 +134,14 @@ def train(job: Job, teacher: Path, transfer_set: Path) -> Path:
             config.student,
             config.distill,
             hidden={
-                layer: _hidden(shared, loaded, texts, layer, decided, job.track)
+                layer: _hidden(shared, loaded, texts, layer, decided)
                 for layer in hidden_layers(loaded, config.student, config.distill)
             },
             seed=config.seed,
             checkpoints=checkpoints,
-            track=job.track,
         ).save(folder)
 
-    return _trained(job, "student", inputs, make)
+    return _trained(job, STUDENT, inputs, make)
 
 
 def _hidden(
@@ -136,12 +150,11 @@ def _hidden(
     transfer_set: TransferSet,
     layer: int,
     inputs: dict[str, Any],
-    track: Track,
 ) -> HiddenStates:
     def make(folder: Path) -> None:
-        save_hidden(teacher, transfer_set.texts, layer, folder, track)
+        save_hidden(teacher, transfer_set.texts, layer, folder)
 
-    return load_hidden(cache.shared_folder(f"hidden/{layer}", inputs, make))
+    return load_hidden(cache.shared_folder(f"{HIDDEN}/{layer}", inputs, make))
 
 
 def _trained(
@@ -150,7 +163,7 @@ def _trained(
     """A stage that several processes share, and that goes on where it was killed."""
     inputs = {**inputs, **team.layout()}
     kept = Checkpoints(
-        job.cache.out / "checkpoints" / name, job.config.checkpoint_steps, described(inputs)
+        job.cache.out / CHECKPOINTS / name, job.config.checkpoint_steps, described(inputs)
     )
     if job.cache.fresh and team.is_main():
         shutil.rmtree(kept.folder, ignore_errors=True)

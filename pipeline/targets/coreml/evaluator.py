@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ...base.errors import BundleError
@@ -196,6 +195,8 @@ def _gelu(a: Mapping[str, Any]) -> Array:
     if mode not in ("EXACT", "TANH_APPROXIMATION"):
         raise BundleError(f"gelu mode {mode} is not known here. Check this package on macOS.")
     approximate = "none" if mode == "EXACT" else "tanh"
+    import torch
+
     x = torch.from_numpy(np.ascontiguousarray(_wide(a["x"])))
     return torch.nn.functional.gelu(x, approximate=approximate).numpy()
 

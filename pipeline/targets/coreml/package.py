@@ -1,41 +1,38 @@
-"""What two Core ML targets share: int8 weights, packages that are the same whenever made.
-
-`.mlpackage` folders only; what is inside one is evaluated by `mil`.
-"""
+"""What two Core ML targets share to lower a student: int8 weights, reproducible packages."""
 
 import json
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from ...base.errors import TargetUnavailable
-from ...models.lean import LeanBert
+import numpy as np
+import torch
+
 from ...base.recipes import Recipe
-from .evaluator import Package
+from ...models.lean import LeanBert
 
 INPUTS = ("input_ids", "attention_mask")
 DESCRIPTIONS = {
     "int8": "int8 weights per channel, int8 embedding, fp16 activations",
     "float": "fp16 weights and activations",
 }
-EVALUATOR = "MIL evaluator, not Apple's runtime"
 MIN_RUNTIME = "iOS 17"
 
 
-def import_coremltools() -> Any:
-    """The toolchain, imported on demand.
-
-    Raises:
-        TargetUnavailable: it is not installed.
-    """
-    try:
-        import coremltools
-    except ImportError as error:
-        raise TargetUnavailable(
-            f"coreml: coremltools cannot be imported here ({error}). It has wheels for Linux "
-            "x86-64 and macOS; elsewhere choose other --targets."
-        ) from error
-    return coremltools
+def convert(coremltools: Any, graph: LeanBert, length: int, recipe: Recipe) -> Any:
+    """Convert `graph` for texts of `length` tokens, its weights stored as `recipe` asks."""
+    ids = torch.ones(1, length, dtype=torch.int32)
+    exported = torch.export.export(graph, (ids, ids.clone()), strict=True).run_decompositions({})
+    with np.errstate(over="ignore"):  # coremltools casts float32's range to fp16 on purpose
+        model = coremltools.convert(
+            exported,
+            convert_to="mlprogram",
+            minimum_deployment_target=coremltools.target.iOS17,
+            compute_precision=coremltools.precision.FLOAT16,
+            outputs=[coremltools.TensorType("logits", dtype=np.float32)],
+            skip_model_load=True,
+        )
+    return quantize(model, graph, recipe)
 
 
 def quantize(model: Any, graph: LeanBert, recipe: Recipe) -> Any:
@@ -56,12 +53,6 @@ def quantize(model: Any, graph: LeanBert, recipe: Recipe) -> Any:
         }
     )
     return optimize.linear_quantize_weights(model, config)
-
-
-def open_package(path: Path) -> Package:
-    """The package at `path`, ready to be evaluated."""
-    import_coremltools()  # whose protobuf classes the evaluator reads with
-    return Package(path)
 
 
 def make_reproducible(path: Path) -> None:

@@ -1,21 +1,10 @@
-"""`.pte` files: into ExecuTorch's runtime of this process, or read for what they hold."""
+"""What a `.pte` file holds, read without running it."""
 
-import ctypes
+import struct
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
-
-import torch
-
-from ...base.errors import BundleError, TargetUnavailable
-from ...models.batches import Logits
-from ..base import Artifact, RowRunner
-from ...models.vocabulary import Ids
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -43,82 +32,12 @@ def read(path: Path) -> Program:
     )
 
 
-def load(artifact: Artifact) -> RowRunner:
-    """Load into the ExecuTorch runtime of this process.
+def count_nodes(delegate: bytes) -> int:
+    """Operators in one graph of XNNPACK, in the layout of backends/xnnpack/serialization."""
+    from flatbuffers.table import Table
 
-    Raises:
-        TargetUnavailable: this host lacks the runtime.
-        BundleError: the runtime refuses the file.
-    """
-    prepare_runtime()
-    from executorch.runtime import Runtime, Verification
-
-    try:
-        # Minimal verification, the C++ default, lets a corrupt header kill the process.
-        program = Runtime.get().load_program(
-            artifact.path, verification=Verification.InternalConsistency
-        )
-        method = program.load_method("forward")
-    except RuntimeError as error:
-        raise BundleError(f"{artifact.path}: ExecuTorch refuses the file ({error}).") from error
-
-    def execute(input_ids: Ids, attention_mask: Ids) -> Logits:
-        inputs = [torch.from_numpy(input_ids), torch.from_numpy(attention_mask)]
-        logits: Logits = method.execute(inputs)[0].numpy()
-        return logits
-
-    return RowRunner(artifact, f"ExecuTorch {version('executorch')}", execute)
-
-
-@cache
-def prepare_runtime() -> None:
-    """Load the runtime with its int8 kernels, and give it one thread.
-
-    One is fastest for a small student, and only so are times comparable. It must happen before any
-    method is loaded; later it kills the process.
-    """
-    try:
-        import executorch.kernels.quantized  # registers its kernels
-        import executorch.runtime  # noqa: F401  for `load`
-        from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
-    except ImportError as error:
-        raise TargetUnavailable(f"executorch: no runtime here ({error}).") from error
-
-    with _silent_log():
-        _unsafe_reset_threadpool(1)
-
-
-class _PlatformTable(ctypes.Structure):
-    """ExecuTorch's `PalImpl`: the functions through which the runtime reaches its platform."""
-
-    _fields_ = [
-        (name, ctypes.c_void_p)
-        for name in ("init", "abort", "ticks", "ratio", "log", "allocate", "free", "source")
-    ]
-
-
-@contextmanager
-def _silent_log() -> Iterator[None]:
-    """Keep the runtime from logging, in the block, the CPU files it reads to size its threads.
-
-    Those lines come from C++ and have no switch. The log function in the platform's table,
-    ExecuTorch's own means to redirect them, does nothing meanwhile; errors are exceptions anyway.
-    """
-    spec = find_spec("executorch")
-    assert spec is not None and spec.submodule_search_locations, "imported by the caller"
-    folder = Path(spec.submodule_search_locations[0]) / "lib"
-    try:
-        runtime = ctypes.CDLL(str(next(folder.glob("libexecutorch.*"))))
-        table = runtime._ZN10executorch7runtime12get_pal_implEv
-    except (StopIteration, OSError, AttributeError):
-        yield  # another build of the runtime: its lines are printed
-        return
-    table.restype = ctypes.POINTER(_PlatformTable)
-    platform = table().contents
-    loud = platform.log
-    # Any C function that takes nothing and does nothing; register_pal would log a line of its own.
-    platform.log = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p).value
-    try:
-        yield
-    finally:
-        platform.log = loud
+    (start,) = struct.unpack_from("<I", delegate, 10)  # behind zeros, magic and header length
+    (root,) = struct.unpack_from("<I", delegate, start)
+    table: Any = Table(delegate, start + root)
+    count: int = table.VectorLen(table.Offset(6))  # field 1, xnodes
+    return count

@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..inspect import Contents
+from ...base.arrays import Ids, Logits
 from ...base.errors import BundleError, TargetUnavailable
 from ...base.files import tree_digest, write_json
-from ...models.lean import LeanBert
-from ...models.batches import Logits
 from ...base.recipes import Recipe
+from ...models.lean import LeanBert
 from ...models.student import Student
-from ..coreml import package as mlpackage
-from . import program as pte
 from ..base import Artifact, RowRunner, check_recipe, describe
+from ..coreml import package
+from ..coreml import run as coreml
 from ..coreml.evaluator import Package
-from ...models.vocabulary import Ids
+from ..inspect import Contents
+from . import program, run
 
 FOLDER = "lowered_module"  # which the delegate's data unfolds to
 
@@ -48,42 +48,42 @@ class ExecuTorchCoreML:
         return Artifact(
             target=self.name,
             path=path,
-            inputs=mlpackage.INPUTS,
+            inputs=package.INPUTS,
             dtype="int32",
             lengths=(length,),
             dynamic=False,
             vocabulary=len(student.vocabulary),
             recipe=recipe,
-            quantization=describe(mlpackage.DESCRIPTIONS[recipe.linear], recipe),
-            min_runtime=mlpackage.MIN_RUNTIME,
+            quantization=describe(package.DESCRIPTIONS[recipe.linear], recipe),
+            min_runtime=package.MIN_RUNTIME,
         )
 
     def prepare(self) -> None:
         """Load ExecuTorch, and off a Mac coremltools, which the evaluator reads with."""
         if sys.platform == "darwin":
-            pte.prepare_runtime()
+            run.prepare_runtime()
         else:
-            mlpackage.import_coremltools()
+            coreml.import_coremltools()
 
     def load(self, artifact: Artifact) -> RowRunner:
         """Load into ExecuTorch on macOS; elsewhere evaluate the package that the file embeds."""
         if sys.platform == "darwin":
-            return pte.load(artifact)
-        package, _ = _embedded(artifact.path)
-        (output,) = package.outputs
+            return run.load(artifact)
+        embedded, _ = _embedded(artifact.path)
+        (output,) = embedded.outputs
 
         def execute(input_ids: Ids, attention_mask: Ids) -> Logits:
             feed = dict(zip(artifact.inputs, (input_ids, attention_mask), strict=True))
-            return np.asarray(package(feed)[output], np.float32)
+            return np.asarray(embedded(feed)[output], np.float32)
 
-        return RowRunner(artifact, mlpackage.EVALUATOR, execute, real=False)
+        return RowRunner(artifact, coreml.EVALUATOR, execute, real=False)
 
     def read(self, artifact: Artifact) -> Contents:
         """Blobs of the embedded weight file; operators inside and outside of it."""
-        package, outside = _embedded(artifact.path)
+        embedded, outside = _embedded(artifact.path)
         return Contents(
-            blobs=package.blobs(),
-            delegated=package.operations,
+            blobs=embedded.blobs(),
+            delegated=embedded.operations,
             int8_products=None,
             outside=outside,
         )
@@ -93,17 +93,17 @@ def _embedded(path: Path) -> tuple[Package, dict[str, int]]:
     """The package in the `.pte` at `path`, and the operators outside it."""
     _import_toolchain()
     try:
-        program = pte.read(path)
-        (delegate,) = program.delegates
+        found = program.read(path)
+        (delegate,) = found.delegates
     except Exception as error:  # the reader of a damaged file raises what its parsers happen to
         raise BundleError(f"{path}: not a readable .pte ({error}). Lower it again.") from error
     with TemporaryDirectory() as scratch:
-        return mlpackage.open_package(_unpack(delegate, scratch)), program.kernels
+        return coreml.open_package(_unpack(delegate, scratch)), found.kernels
 
 
 def _import_toolchain() -> Any:
     """coremltools, and ExecuTorch's Core ML backend imported beside it."""
-    coremltools = mlpackage.import_coremltools()
+    coremltools = coreml.import_coremltools()
     try:
         import executorch.backends.apple.coreml.executorchcoreml
         import executorch.exir  # noqa: F401  all this is used further down
@@ -138,7 +138,7 @@ def _lower(graph: LeanBert, length: int, recipe: Recipe) -> bytes:
     (delegate,) = edge.exported_program().graph_module.children()
     delegate._processed_bytes = _repack(
         delegate.processed_bytes,
-        lambda model: mlpackage.quantize(model, graph, recipe),
+        lambda model: package.quantize(model, graph, recipe),
     )
     buffer: bytes = edge.to_executorch().buffer
     return buffer
@@ -153,14 +153,14 @@ def _repack(delegate: bytes, quantize: Callable[[Any], Any]) -> bytes:
         given = _unpack(delegate, scratch)
         model = coremltools.models.MLModel(str(given), skip_model_load=True)
         # Written anew, so that debug handles stay behind: of no use on a phone.
-        package = Path(scratch) / "new" / FOLDER / given.name
-        quantize(model).save(str(package))
-        mlpackage.make_reproducible(package)
+        made = Path(scratch) / "new" / FOLDER / given.name
+        quantize(model).save(str(made))
+        package.make_reproducible(made)
         metadata = json.loads((given.parent / "metadata.json").read_text(encoding="utf-8"))
         # Core ML's compiled model is cached under this name: another for any other content.
-        metadata["identifier"] = f"executorch_{tree_digest(package)}"
-        write_json(package.parent / "metadata.json", metadata)
-        packed: bytes = executorchcoreml.flatten_directory_contents(str(package.parent))
+        metadata["identifier"] = f"executorch_{tree_digest(made)}"
+        write_json(made.parent / "metadata.json", metadata)
+        packed: bytes = executorchcoreml.flatten_directory_contents(str(made.parent))
         return packed
 
 

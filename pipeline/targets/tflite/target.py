@@ -6,15 +6,15 @@ convert. The 2023 Task Library would answer wrongly with this recipe, so the fil
 
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
-
-from ..inspect import Contents
-from ...models.lean import LeanBert
 from ...base.recipes import Recipe
-from ...models.student import Student
-from . import convert as litert
 from ..base import Artifact, RowRunner, check_recipe, describe
+from ..inspect import Contents
+from . import run
+
+if TYPE_CHECKING:
+    from ...models.student import Student
 
 INPUTS = ("input_ids", "attention_mask")
 DESCRIPTIONS = {
@@ -32,21 +32,25 @@ class TFLite:
     suffix = ".tflite"
     recipes = ("int8", "int8-compat", "int4-embedding", "float")
 
-    def lower(self, student: Student, out: Path, recipe: Recipe) -> Artifact:
+    def lower(self, student: "Student", out: Path, recipe: Recipe) -> Artifact:
         """Write `tflite.tflite`; byte-identical for the same student and recipe."""
         check_recipe(self.name, self.recipes, recipe)
-        lengths = litert.lengths_up_to(student.vocabulary.max_length)
-        graph = litert.lean(student)
-        model = litert.convert(
+        from . import convert
+        from .flatbuffer import tidy
+
+        lengths = convert.lengths_up_to(student.vocabulary.max_length)
+        graph = convert.lean(student)
+        model = convert.convert(
             {
-                f"length_{length}": (_Signature(graph), litert.sample_inputs(INPUTS, length))
+                f"length_{length}": (
+                    convert.Signature(graph),
+                    convert.sample_inputs(INPUTS, length),
+                )
                 for length in lengths
             }
         )
-        from .flatbuffer import tidy
-
         path = out / f"{self.name}{self.suffix}"
-        quantized = litert.quantize(model, graph, recipe, dynamic=recipe.dynamic)
+        quantized = convert.quantize(model, graph, recipe, dynamic=recipe.dynamic)
         path.write_bytes(tidy(quantized, refuse_old_runtimes=recipe.dynamic))
         return Artifact(
             target=self.name,
@@ -63,26 +67,12 @@ class TFLite:
 
     def prepare(self) -> None:
         """Load LiteRT."""
-        litert.import_interpreter()
+        run.import_interpreter()
 
     def load(self, artifact: Artifact) -> RowRunner:
         """Load into LiteRT's interpreter."""
-        return litert.load(artifact)
+        return run.load(artifact)
 
     def read(self, artifact: Artifact) -> Contents:
         """Buffers and plan of the file."""
-        return litert.read(artifact)
-
-
-class _Signature(nn.Module):
-    """One signature; a module of its own, since litert-torch keys signatures by module.
-
-    The key of what it returns becomes the name of the output, by which apps ask for it.
-    """
-
-    def __init__(self, graph: LeanBert) -> None:
-        super().__init__()
-        self.lean = graph
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:
-        return {"logits": self.lean(input_ids, attention_mask)}
+        return run.read(artifact)

@@ -11,17 +11,16 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
-
-from ..inspect import Contents
 from ...base.errors import TargetUnavailable
-from ...models.lean import LeanBert
 from ...base.recipes import Recipe
-from ...models.student import Student
-from . import convert as litert
 from ..base import Artifact, RowRunner, check_recipe, describe
+from ..inspect import Contents
+from . import run
+
+if TYPE_CHECKING:
+    from ...models.student import Student
 
 INPUTS = ("ids", "mask", "segment_ids")  # as Task Library and Model Maker call them
 DESCRIPTIONS = {
@@ -38,16 +37,19 @@ class TFLiteTask:
     suffix = ".tflite"
     recipes = ("int8", "int8-compat", "float")
 
-    def lower(self, student: Student, out: Path, recipe: Recipe) -> Artifact:
+    def lower(self, student: "Student", out: Path, recipe: Recipe) -> Artifact:
         """Write `tflite-task.tflite` with labels, vocabulary and tokenizer settings in it."""
         check_recipe(self.name, self.recipes, recipe)
-        length = student.vocabulary.max_length
-        graph = litert.lean(student)
-        module = _WithSegments(graph)
-        model = litert.convert({"serving_default": (module, litert.sample_inputs(INPUTS, length))})
+        from . import convert
         from .flatbuffer import tidy
 
-        quantized = litert.quantize(model, graph, recipe, dynamic=False)
+        length = student.vocabulary.max_length
+        graph = convert.lean(student)
+        module = convert.WithSegments(graph)
+        model = convert.convert(
+            {"serving_default": (module, convert.sample_inputs(INPUTS, length))}
+        )
+        quantized = convert.quantize(model, graph, recipe, dynamic=False)
         path = out / f"{self.name}{self.suffix}"
         path.write_bytes(_with_metadata(tidy(quantized, refuse_old_runtimes=False), student))
         return Artifact(
@@ -65,15 +67,15 @@ class TFLiteTask:
 
     def prepare(self) -> None:
         """Load LiteRT."""
-        litert.import_interpreter()
+        run.import_interpreter()
 
     def load(self, artifact: Artifact) -> RowRunner:
         """Load into LiteRT's interpreter."""
-        return litert.load(artifact)
+        return run.load(artifact)
 
     def read(self, artifact: Artifact) -> Contents:
         """Buffers and plan of the file."""
-        return litert.read(artifact)
+        return run.read(artifact)
 
 
 def import_tflite_support() -> Any:
@@ -96,20 +98,7 @@ def import_tflite_support() -> Any:
     return bert_nl_classifier, metadata_info
 
 
-class _WithSegments(nn.Module):
-    """Takes segment ids, which the consumers feed as zeros, and ignores them."""
-
-    def __init__(self, graph: LeanBert) -> None:
-        super().__init__()
-        self.lean = graph
-
-    def forward(self, ids: Tensor, mask: Tensor, segment_ids: Tensor) -> Tensor:
-        logits: Tensor = self.lean(ids, mask)
-        # An input without a use is dropped from the file, and the consumers insist on three.
-        return logits + 0.0 * segment_ids[:, :1].float()
-
-
-def _with_metadata(model: bytes, student: Student) -> bytes:
+def _with_metadata(model: bytes, student: "Student") -> bytes:
     writers, info = import_tflite_support()
     with TemporaryDirectory() as folder:
         labels, vocabulary = Path(folder) / "labels.txt", Path(folder) / "vocab.txt"

@@ -6,6 +6,7 @@ TARGETS = {
     "tflite": ("tflite.target", "TFLite"),
     "tflite-task": ("tflite.task", "TFLiteTask"),
     "coreml": ("coreml.target", "CoreML"),
+    "coreai": ("coreai.target", "CoreAI"),
     "executorch-coreml": ("executorch.with_coreml", "ExecuTorchCoreML"),
 }
-DEFAULT_TARGETS = ("executorch", "tflite", "tflite-task", "coreml")
+DEFAULT_TARGETS = ("executorch", "tflite", "tflite-task", "coreml", "coreai")

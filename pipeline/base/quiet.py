@@ -31,15 +31,17 @@ def quiet() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     # Accelerate passes on what team.py asks of DistributedDataParallel, whose name will change.
     warnings.filterwarnings("ignore", message=".*broadcast_buffers", category=FutureWarning)
+    # coreai-torch takes the +cpu of a version for a later one.
+    warnings.filterwarnings("ignore", message="coreai-torch has only been validated")
     # torch.export's pytrees, through copyreg: they warn of torch's own calls.
     warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
 
 
 @contextmanager
-def without_line(line: bytes) -> Iterator[None]:
-    """Take exactly `line` out of what the block writes to stderr; all else is passed on.
+def without_lines(start: bytes) -> Iterator[None]:
+    """Take lines that begin with `start` out of what the block writes to stderr, and no other.
 
-    For the one notice that comes from C++ and has no switch.
+    For notices that come from compiled code and have no switch.
     """
     sys.stderr.flush()
     stderr = os.dup(2)
@@ -52,5 +54,5 @@ def without_line(line: bytes) -> Iterator[None]:
             os.close(stderr)
             held.seek(0)
             for written in held:
-                if written.rstrip() != line:
+                if not written.startswith(start):
                     os.write(2, written)

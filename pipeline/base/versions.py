@@ -14,6 +14,9 @@ VERSIONS = (
     "ai-edge-litert",
     "ai-edge-quantizer",
     "coremltools",
+    "coreai-core",
+    "coreai-torch",
+    "coreai-opt",
     "tflite-support",
     "scikit-learn",
 )

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...base.arrays import Ids, Logits
 from ...base.errors import BundleError, TargetUnavailable
-from ...base.quiet import without_line
+from ...base.quiet import without_lines
 from ..base import Artifact, RowRunner
 from ..inspect import Contents
 
@@ -36,7 +36,7 @@ def load(artifact: Artifact) -> RowRunner:
     """
     try:
         interpreter = import_interpreter()(model_path=str(artifact.path), num_threads=1)
-        with without_line(DELEGATE_NOTICE):
+        with without_lines(DELEGATE_NOTICE):
             interpreter.allocate_tensors()
         runners = {}
         for name in interpreter.get_signature_list():
@@ -62,7 +62,7 @@ def read(artifact: Artifact) -> Contents:
     model = artifact.path.read_bytes()
     parsed = schema.ModelT.InitFromPackedBuf(model, 0)
     interpreter = import_interpreter()(model_path=str(artifact.path), num_threads=1)
-    with without_line(DELEGATE_NOTICE):
+    with without_lines(DELEGATE_NOTICE):
         interpreter.allocate_tensors()
     inside, outside = _plan(interpreter._get_ops_details())
     return Contents(

@@ -12,6 +12,7 @@ import pytest
 import toy
 from conftest import pocketbert
 
+from pocketbert.app.result import read_result
 from pocketbert.base.config import Gates
 from pocketbert.base.errors import BundleError, TargetUnavailable
 from pocketbert.base.files import tree_bytes
@@ -72,7 +73,7 @@ def in_a_process(script, *arguments):
 def test_apples_runtime_computes_the_student(core_ai, artifact, toy_student):
     runner = core_ai.load(artifact)
     logits, expected = run_texts(runner, toy_student.vocabulary, TEXTS), toy_student.logits(TEXTS)
-    assert runner.engine.startswith("Core AI 1.")
+    assert runner.engine == "Core AI 1.0.0b3, Apple's runtime"
     assert np.abs(logits - expected).max() < 0.03 * np.abs(expected).max()
     assert (logits.argmax(1) == expected.argmax(1)).mean() >= 0.98
 
@@ -156,7 +157,8 @@ def test_run_seals_a_bundle_that_apples_runtime_answers(core_ai, toy_config, tmp
     out = tmp_path / "build"
     done = pocketbert("run", "--config", str(toy_config), "--targets", "coreai", "--out", str(out))
     assert done.returncode == 0, done.stderr
-    assert "Core AI 1." in done.stdout and "its time here says nothing" in done.stdout
+    assert "Core AI 1.0.0b3, Apple's runtime" in done.stdout
+    assert "its time here says nothing" in read_result(out).latency["coreai"].reason
     opened = open_bundle(out / "bundle")
     entry = opened.manifest.artifacts["coreai"]
     assert (entry.path, entry.dtype, entry.lengths) == ("coreai.aimodel", "int32", (8, 16, 32))

@@ -11,6 +11,7 @@ from ...base.versions import installed_version
 
 PYTHONS = ((3, 10), (3, 11))
 SETUP = "run scripts/setup"
+CORE_AI = f"Python 3.11, and Linux x86-64 with glibc 2.34 or macOS 26; {SETUP}"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ def examine() -> tuple[Finding, ...]:
         _try("TFLite metadata", _metadata, f"Linux x86-64, Python 3.10 or 3.11; {SETUP}"),
         _imports("lower to Core ML", "coremltools", "coremltools"),
         _core_ml(),
+        _imports("lower to Core AI", "coreai_torch", "coreai-torch", CORE_AI),
+        _imports("run Core AI", "coreai.runtime", "coreai-core", CORE_AI),
         _try("bench on ARM64", _arm64, "run scripts/arm64"),
         _packages("data sets of the hub", ("datasets",), "pip install 'pocketbert[hub]'"),
     )
@@ -59,12 +62,12 @@ def _packages(ability: str, names: tuple[str, ...], remedy: str = SETUP) -> Find
     return Finding(ability, True, ", ".join(f"{n} {v}" for n, v in versions.items()))
 
 
-def _imports(ability: str, module: str, package: str) -> Finding:
+def _imports(ability: str, module: str, package: str, remedy: str = SETUP) -> Finding:
     def attempt() -> str:
         importlib.import_module(module)
         return f"{package} {installed_version(package)}"
 
-    return _try(ability, attempt, SETUP)
+    return _try(ability, attempt, remedy)
 
 
 def _try(ability: str, attempt: Callable[[], str], remedy: str) -> Finding:

@@ -65,7 +65,7 @@ def load(artifact: Artifact) -> RowRunner:
         logits: Logits = outputs["logits"].numpy()
         return logits
 
-    engine = f"Core AI {version('coreai-core')}"
+    engine = f"Core AI {version('coreai-core')}, Apple's runtime"
     return RowRunner(artifact, engine, execute, untimed=UNTIMED)
 
 

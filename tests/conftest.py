@@ -17,9 +17,10 @@ from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
 from transformers import BertConfig
 
-from pocketbert.base.config import DataConfig, TeacherConfig
+from pocketbert.base.config import DataConfig, StudentSpec, TeacherConfig
 from pocketbert.base.files import replacing_folder
 from pocketbert.data.corpus import Corpus, load_corpus
+from pocketbert.learn.cut import cut_student, fold
 from pocketbert.learn.fit import fit_head
 from pocketbert.learn.transfer import TransferSet, make_transfer_set
 from pocketbert.models.student import Student
@@ -105,6 +106,15 @@ def toy_student(toy_vocabulary: Vocabulary) -> Student:
     )
     model = toy.perturb(BertForSequenceClassification(config), 0.2)
     return Student(model, toy_vocabulary, tuple(toy.WORDS))
+
+
+@pytest.fixture
+def narrow_student(toy_teacher: Teacher, toy_corpus: Corpus) -> Student:
+    """A student with a factorised embedding of 16 columns."""
+    spec = StudentSpec(layers=2, hidden=32, vocabulary=None, embedding=16, max_length=32)
+    student = cut_student(toy_teacher, toy_corpus.train.texts, spec)
+    fold(student)
+    return student
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ import pytest
 from conftest import pocketbert
 
 from pocketbert.app import search as searching
-from pocketbert.app.search import Found, SearchResult, search
+from pocketbert.app.search import search
+from pocketbert.app.shapes import Found, SearchResult
 from pocketbert.base.config import DistillConfig, StudentSpec, load_config
 from pocketbert.base.errors import PipelineError
 
@@ -79,7 +80,7 @@ def test_second_call_repeats_what_was_found_without_training(toy_search, monkeyp
     def train(*_):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(searching.learning, "train", train)
+    monkeypatch.setattr(searching.learning, "distill_student", train)
     again = toy_search(0)
     assert {one.name: one for one in again.found} == {one.name: one for one in first.found}
 

@@ -6,6 +6,7 @@ import pytest
 from conftest import pocketbert
 
 from pocketbert.app import search as searching
+from pocketbert.app import shapes
 from pocketbert.app.search import search
 from pocketbert.app.shapes import Found, SearchResult
 from pocketbert.base.config import DistillConfig, StudentSpec, load_config
@@ -39,13 +40,10 @@ def test_equal_shapes_do_not_beat_each_other():
 @pytest.fixture
 def toy_search(toy_config, tmp_path, monkeypatch):
     """Search over the eight shapes that are left of the space; the presets are tiny ones."""
-    for name, value in {
-        "PRESETS": TINY,
-        "VOCABULARIES": (3000,),
-        "DEEPEST": 2,
-        "REFUSED": 5,
-    }.items():
-        monkeypatch.setattr(searching, name, value)
+    monkeypatch.setattr(searching, "PRESETS", TINY)
+    monkeypatch.setattr(searching, "REFUSED", 5)
+    monkeypatch.setattr(shapes, "VOCABULARIES", (3000,))
+    monkeypatch.setattr(shapes, "DEEPEST", 2)
     config = load_config(toy_config, {"distill": {"epochs": 2}})
 
     def run(budget_s=3600, max_bytes=10_000_000, min_retention=0.1):

@@ -44,9 +44,9 @@ def core_ai():
     return get_target("coreai")
 
 
-@pytest.fixture(scope="module")
-def artifact(core_ai, toy_student, tmp_path_factory):
-    return core_ai.lower(toy_student, tmp_path_factory.mktemp("coreai"), INT8)
+@pytest.fixture
+def artifact(core_ai, lowered):
+    return lowered("coreai")
 
 
 @pytest.fixture
@@ -89,16 +89,14 @@ def test_every_function_gives_the_same_answer(core_ai, artifact, toy_student):
     assert max(np.abs(logits - found[0]).max() for logits in found) < 1e-4
 
 
-def test_core_ml_evaluator_agrees_with_apples_runtime(core_ai, toy_student, tmp_path):
+def test_core_ml_evaluator_agrees_with_apples_runtime(core_ai, lowered, toy_student):
     # The one route to Core ML's file that this project wrote itself, held against Apple's code.
-    vocabulary = toy_student.vocabulary
     # In float they differ by fp16, in int8 also by how each toolchain rounds a weight.
     for recipe, share in (("float", 0.003), ("int8", 0.05)):
-        logits = []
-        for target in (core_ai, get_target("coreml")):
-            runner = target.load(target.lower(toy_student, tmp_path, RECIPES[recipe]))
-            logits.append(run_texts(runner, vocabulary, TEXTS))
-        apple, evaluator = logits
+        apple, evaluator = (
+            run_texts(get_target(name).load(lowered(name, recipe)), toy_student.vocabulary, TEXTS)
+            for name in ("coreai", "coreml")
+        )
         difference = np.abs(apple - evaluator).max()
         print(f"{recipe}: largest difference of a logit {difference:.2g}")
         assert difference < share * np.abs(apple).max()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import toy
 from conftest import pocketbert
+from core_ai import need_core_ai
 
 from pocketbert.app.result import read_result
 from pocketbert.base.config import Gates
@@ -40,7 +41,7 @@ LOAD = (
 @pytest.fixture(scope="module")
 def core_ai():
     """The target, where Apple's wheels are."""
-    pytest.importorskip("coreai.runtime", reason="not run: Core AI's wheels are not installed")
+    need_core_ai()
     return get_target("coreai")
 
 

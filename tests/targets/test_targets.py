@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from core_ai import need_core_ai
 
 from pocketbert.base.config import DataConfig, DistillConfig, Gates, StudentSpec
 from pocketbert.base.errors import BundleError, InputError, TargetUnavailable
@@ -47,7 +48,13 @@ def texts():
     return load_corpus(DataConfig()).test.texts
 
 
+def need(name):
+    if name == "coreai":
+        need_core_ai()
+
+
 def artifact_of(bundle, name):
+    need(name)
     return bundle.artifacts[name].artifact
 
 
@@ -106,6 +113,7 @@ def test_id_out_of_range_is_refused_before_the_runtime_sees_it(bundle, name):
 
 
 def contents_of(name, student, folder, recipe):
+    need(name)
     target = get_target(name)
     artifact = target.lower(student, folder, recipe)
     graph = LeanBert(student.model, student.vocabulary.max_length)
@@ -172,6 +180,7 @@ def test_recipe_that_a_target_lacks_is_named_with_those_it_has(toy_student, tmp_
 def test_factorised_embedding_is_lowered_as_two_factors(
     toy_teacher, toy_transfer_set, toy_corpus, tmp_path, name
 ):
+    need(name)
     spec = StudentSpec(layers=1, hidden=32, embedding=16, vocabulary=None, max_length=32)
     training = DistillConfig(epochs=12, least_steps=1, batch_size=16)
     student = distill(toy_teacher, toy_transfer_set, spec, training)

@@ -26,7 +26,7 @@ class Artifact:
     """One lowered model on disk, and how it is to be called."""
 
     target: str
-    path: Path  # a file, or the folder of an .mlpackage
+    path: Path  # a file, or the folder that Apple's formats are
     inputs: tuple[str, ...]  # names: token ids, attention mask, and segment ids where there are any
     dtype: str  # of every input
     lengths: tuple[int, ...]  # tokens; lowest and highest where `dynamic`, else all that it takes

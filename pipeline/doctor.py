@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pipeline.errors import TargetUnavailable
 from pipeline.versions import installed_version
 
-PYTHONS = ((3, 10), (3, 11))
+PYTHONS = ((3, 10), (3, 11), (3, 12), (3, 13))
 SETUP = "run scripts/setup"
 
 
@@ -33,7 +33,7 @@ def examine() -> tuple[Finding, ...]:
         _imports("run ExecuTorch", "executorch.runtime", "executorch"),
         _imports("lower to TFLite", "litert_torch", "litert-torch"),
         _imports("run TFLite", "ai_edge_litert.interpreter", "ai-edge-litert"),
-        _try("TFLite metadata", _metadata, f"Linux x86-64, Python 3.10 or 3.11; {SETUP}"),
+        _try("TFLite metadata", _metadata, "Python 3.10 or 3.11; only tflite-task needs it"),
         _imports("lower to Core ML", "coremltools", "coremltools"),
         _core_ml(),
         _try("bench on ARM64", _arm64, "run scripts/arm64"),
@@ -47,7 +47,7 @@ def _python() -> Finding:
         "Python",
         present,
         f"{platform.python_version()} on {platform.system()} {platform.machine()}",
-        "" if present else "install Python 3.11: tflite-support has wheels for 3.10 and 3.11",
+        "" if present else "install Python 3.10 to 3.13, and run scripts/setup",
     )
 
 

@@ -33,6 +33,10 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message=".*broadcast_buffers", category=FutureWarning)
     # torch.export's pytrees, through copyreg: they warn of torch's own calls.
     warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
+    # Strings of torchao and coremltools, on Python 3.12 and newer.
+    warnings.filterwarnings("ignore", message="invalid escape", category=SyntaxWarning)
+    # torch, of Python 3.13.0.
+    warnings.filterwarnings("ignore", message="Guards may run slower", category=RuntimeWarning)
 
 
 @contextmanager

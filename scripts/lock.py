@@ -54,7 +54,9 @@ def lines_of(package: str, found: dict[tuple[str, str], str]) -> list[str]:
         pythons[version, system if by_system else ""].append(python)
     lines = []
     for (version, system), held in pythons.items():
-        marker = f"python_version >= '{held[0]}' and python_version <= '{held[-1]}'"
+        marker = f"python_version == '{held[0]}'"
+        if len(held) > 1:
+            marker = f"python_version >= '{held[0]}' and python_version <= '{held[-1]}'"
         marker += f" and {system}" if system else ""
         lines.append(f"{package}=={version}; {marker}")
     return lines

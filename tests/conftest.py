@@ -10,6 +10,7 @@ from pipeline.quiet import quiet
 
 quiet()  # before any toolchain is imported
 
+import extras
 import pytest
 import torch
 import toy
@@ -47,6 +48,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         needing[item.path] |= "main_run" in getattr(item, "fixturenames", ())
     first = next((path for path, needs in needing.items() if needs), None)
     items.sort(key=lambda item: (item.path != first, needing[item.path]))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was not run, and why: the last thing before pytest's own summary."""
+    extras.report(terminalreporter)
 
 
 @pytest.fixture(scope="session")
@@ -154,7 +160,7 @@ def browser() -> Iterator[Browser]:
     """A headless Chromium, which scripts/browser found or fetched."""
     folder = Path(__file__).parent.parent / ".browser"
     if not (folder / "chromium").exists():
-        pytest.skip("not run: no browser; scripts/browser finds or fetches one")
+        extras.not_run("no browser; scripts/browser finds or fetches one", extra="browser")
     # The libraries that come with a fetched one; a machine's own has its own.
     environment = {**os.environ, "LD_LIBRARY_PATH": str(folder / "al2023" / "lib")}
     with sync_playwright() as playwright:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pipeline.quiet import quiet
+from pocketbert.base.quiet import quiet
 
 quiet()  # before any toolchain is imported
 
@@ -18,13 +18,14 @@ from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
 from transformers import BertConfig
 
-from pipeline.config import DataConfig, TeacherConfig
-from pipeline.data import Corpus, load_corpus
-from pipeline.files import replacing_folder
-from pipeline.student import Student
-from pipeline.teacher import Teacher, fit_head
-from pipeline.transfer import TransferSet, make_transfer_set
-from pipeline.vocabulary import Vocabulary
+from pocketbert.base.config import DataConfig, TeacherConfig
+from pocketbert.base.files import replacing_folder
+from pocketbert.data.corpus import Corpus, load_corpus
+from pocketbert.learn.fit import fit_head
+from pocketbert.learn.transfer import TransferSet, make_transfer_set
+from pocketbert.models.student import Student
+from pocketbert.models.teacher import Teacher
+from pocketbert.models.vocabulary import Vocabulary
 
 torch.set_num_threads(1)
 
@@ -122,7 +123,7 @@ def toy_config(tmp_path_factory: pytest.TempPathFactory, toy_data: Path, toy_ber
 def pocketbert(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command as a user would."""
     return subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
+        [sys.executable, "-m", "pocketbert", *arguments],
         input=stdin,
         stdin=subprocess.DEVNULL if stdin is None else None,
         capture_output=True,

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from transformers import BertConfig, BertModel
 
-from pipeline.files import sha256
-from pipeline.signing import MANIFEST
-from pipeline.vocabulary import SPECIAL, Vocabulary
+from pocketbert.base.files import sha256
+from pocketbert.bundle.layout import MANIFEST
+from pocketbert.models.vocabulary import SPECIAL, Vocabulary
 
 DATA, SETTINGS = "toy.jsonl", "toy.toml"
 WORDS = {

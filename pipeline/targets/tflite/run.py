@@ -65,13 +65,13 @@ def read(artifact: Artifact) -> Contents:
     signatures, graphs = model.signatureDefs or (), []
     names = {signature.subgraphIndex: signature.signatureKey for signature in signatures}
     for index, subgraph in enumerate(model.subgraphs):
-        inside, outside = _plan(_operators(schema, model, subgraph))
+        inside, outside = _plan(_operators(model, subgraph))
         name = names.get(index, b"").decode() if len(model.subgraphs) > 1 else ""
         graphs.append(Graph(inside, _int8_products(schema, model, subgraph), outside, name))
     return Contents(blobs, tuple(graphs), _packed_bytes(artifact))
 
 
-def _operators(schema: Any, model: Any, subgraph: Any) -> list[dict[str, Any]]:
+def _operators(model: Any, subgraph: Any) -> list[dict[str, Any]]:
     """The operators of `subgraph` as LiteRT's interpreter plans them.
 
     It lists those of a file's first subgraph only, so it is given a file that has no other.

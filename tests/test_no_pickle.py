@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_training import killed_at
+from learn.test_loop import killed_at
 
 from pocketbert.learn.checkpoint import Checkpoints
 

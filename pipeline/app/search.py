@@ -13,7 +13,7 @@ from typing import Any
 
 import optuna
 import tomli_w
-from optuna.trial import Trial, TrialState
+from optuna.trial import TrialState
 from pydantic import TypeAdapter
 
 from ..base.config import PRESETS, RunConfig, StudentSpec, to_dict
@@ -30,62 +30,13 @@ from ..models.teacher import Teacher, load_teacher
 from ..models.vocabulary import always_kept
 from .cache import Cache, lock
 from .report.charts import draw_front
+from .shapes import Found, SearchResult, can_be_cut, name_of, propose, to_parameters
 from .stages import learn as learning
 from .stages.learn import Job
 
 SHAPES, RECORD = "shapes", "found.json"
 TOKENS = 16  # of a short message: multiply-adds are counted for it
-VOCABULARIES = (3_000, 4_000, 5_000, 6_000, 8_000, 10_000, 12_000)
-DEEPEST = 4  # layers; more cost time on a phone and gain little
 REFUSED = 100  # proposals in a row, too large, too slow or known, after which nothing is left
-
-
-@dataclass(frozen=True)
-class Found:
-    """One trained shape, and what it was measured to do on the validation part."""
-
-    layers: int
-    hidden: int
-    vocabulary: int
-    embedding: int | None
-    size_bytes: int  # of the int8 artefact, as counted
-    multiply_adds: int  # of one inference over 16 tokens
-    accuracy: float
-    retention: float  # share of the teacher's accuracy
-    auroc: float | None  # of out-of-scope texts; None where there are none
-    seconds: float  # of training
-
-    @property
-    def name(self) -> str:
-        """The shape in a word."""
-        return _name(self.layers, self.hidden, self.vocabulary, self.embedding)
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """All shapes that were trained, and the one that the limits choose."""
-
-    out: Path
-    found: tuple[Found, ...]
-    best: Found | None  # the smallest that keeps enough of the teacher's accuracy
-    max_bytes: int
-    min_retention: float
-
-    @property
-    def front(self) -> tuple[Found, ...]:
-        """Those that no other beats in bytes, accuracy and multiply-adds together, by size."""
-        front = [one for one in self.found if not any(_beats(other, one) for other in self.found)]
-        return tuple(sorted(front, key=lambda one: one.size_bytes))
-
-    @property
-    def settings(self) -> Path:
-        """The TOML file that has `pocketbert run` make the best shape."""
-        return self.out / "best.toml"
-
-    @property
-    def plot(self) -> Path:
-        """The picture of all shapes and the front."""
-        return self.out / "front.svg"
 
 
 @dataclass(frozen=True)
@@ -166,13 +117,13 @@ def _explore(
         sampler=optuna.samplers.TPESampler(seed=setting.job.config.seed),
     )
     for spec in (*_trained_before(setting), *(spec for spec, _ in PRESETS.values())):
-        if _can_be_cut(spec, setting.loaded):
-            study.enqueue_trial(_parameters(spec))
+        if can_be_cut(spec, setting.loaded):
+            study.enqueue_trial(to_parameters(spec))
     trained: dict[str, tuple[Found, RunConfig]] = {}
     refused = too_large = 0
     while refused < REFUSED:
         trial = study.ask()
-        one = _candidate(setting, _propose(trial, setting))
+        one = _candidate(setting, propose(trial, setting.job.config.student, setting.loaded))
         before = [found for found, _ in trained.values()]
         if one.size_bytes > max_bytes:
             too_large += 1
@@ -208,43 +159,6 @@ def _trained_before(setting: _Setting) -> list[StudentSpec]:
     ]
 
 
-def _propose(trial: Trial, setting: _Setting) -> StudentSpec:
-    """A shape that can be cut out of the teacher."""
-    source, step = setting.loaded.encoder.config, _step(setting.loaded)
-    hidden = trial.suggest_int("hidden", step, source.hidden_size // step * step, step=step)
-    narrow = trial.suggest_categorical("narrow", (False, True))
-    return replace(
-        setting.job.config.student,
-        layers=trial.suggest_int("layers", 1, min(DEEPEST, source.num_hidden_layers)),
-        hidden=hidden,
-        vocabulary=trial.suggest_categorical("vocabulary", VOCABULARIES),
-        embedding=hidden // 2 if narrow else None,
-        teacher_layers=None,
-    )
-
-
-def _parameters(spec: StudentSpec) -> dict[str, Any]:
-    """What `_propose` would have to draw to propose `spec`."""
-    return {
-        "layers": spec.layers,
-        "hidden": spec.hidden,
-        "vocabulary": spec.vocabulary,
-        "narrow": spec.embedding is not None,
-    }
-
-
-def _step(teacher: Teacher) -> int:
-    """Hidden sizes are multiples of this: of two of the teacher's heads."""
-    source = teacher.encoder.config
-    return int(source.hidden_size // max(1, source.num_attention_heads // 2))
-
-
-def _can_be_cut(spec: StudentSpec, teacher: Teacher) -> bool:
-    source = teacher.encoder.config
-    fits = spec.layers <= source.num_hidden_layers and spec.hidden <= source.hidden_size
-    return fits and spec.hidden % _step(teacher) == 0 and spec.vocabulary in VOCABULARIES
-
-
 def _candidate(setting: _Setting, spec: StudentSpec) -> _Candidate:
     job, labels = setting.job, len(setting.job.corpus.labels)
     whole = setting.loaded.vocabulary
@@ -252,7 +166,7 @@ def _candidate(setting: _Setting, spec: StudentSpec) -> _Candidate:
     # The learning rate of the preset that is nearest in width.
     nearest = min(PRESETS.values(), key=lambda preset: abs(preset[0].hidden - spec.hidden))
     distill = replace(job.config.distill, learning_rate=nearest[1].learning_rate)
-    name = _name(spec.layers, spec.hidden, spec.vocabulary, spec.embedding)
+    name = name_of(spec.layers, spec.hidden, spec.vocabulary, spec.embedding)
     config = replace(job.config, student=spec, distill=distill)
     cache = Cache(job.cache.out / SHAPES / name)
     inputs = {
@@ -310,20 +224,8 @@ def _measure(setting: _Setting, one: _Candidate) -> Found:
     return _read(folder / RECORD)
 
 
-def _name(layers: int, hidden: int, vocabulary: int | None, embedding: int | None) -> str:
-    """As 2x128-8000, with -e64 where the embedding is factorised."""
-    return f"{layers}x{hidden}-{vocabulary}" + (f"-e{embedding}" if embedding else "")
-
-
 def _read(file: Path) -> Found:
     return TypeAdapter(Found).validate_json(file.read_bytes())
-
-
-def _beats(one: Found, other: Found) -> bool:
-    """Whether `one` is nowhere worse than `other`, and somewhere better."""
-    ours = (one.size_bytes, one.multiply_adds, -one.accuracy)
-    theirs = (other.size_bytes, other.multiply_adds, -other.accuracy)
-    return ours != theirs and all(a <= b for a, b in zip(ours, theirs, strict=True))
 
 
 def _write_settings(file: Path, config: RunConfig) -> None:

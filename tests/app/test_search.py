@@ -6,7 +6,9 @@ import pytest
 from conftest import pocketbert
 
 from pocketbert.app import search as searching
-from pocketbert.app.search import Found, SearchResult, search
+from pocketbert.app import shapes
+from pocketbert.app.search import search
+from pocketbert.app.shapes import Found, SearchResult
 from pocketbert.base.config import DistillConfig, StudentSpec, load_config
 from pocketbert.base.errors import PipelineError
 
@@ -38,13 +40,10 @@ def test_equal_shapes_do_not_beat_each_other():
 @pytest.fixture
 def toy_search(toy_config, tmp_path, monkeypatch):
     """Search over the eight shapes that are left of the space; the presets are tiny ones."""
-    for name, value in {
-        "PRESETS": TINY,
-        "VOCABULARIES": (3000,),
-        "DEEPEST": 2,
-        "REFUSED": 5,
-    }.items():
-        monkeypatch.setattr(searching, name, value)
+    monkeypatch.setattr(searching, "PRESETS", TINY)
+    monkeypatch.setattr(searching, "REFUSED", 5)
+    monkeypatch.setattr(shapes, "VOCABULARIES", (3000,))
+    monkeypatch.setattr(shapes, "DEEPEST", 2)
     config = load_config(toy_config, {"distill": {"epochs": 2}})
 
     def run(budget_s=3600, max_bytes=10_000_000, min_retention=0.1):
@@ -79,7 +78,7 @@ def test_second_call_repeats_what_was_found_without_training(toy_search, monkeyp
     def train(*_):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(searching.learning, "train", train)
+    monkeypatch.setattr(searching.learning, "distill_student", train)
     again = toy_search(0)
     assert {one.name: one for one in again.found} == {one.name: one for one in first.found}
 

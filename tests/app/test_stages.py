@@ -4,7 +4,7 @@ import pytest
 
 from pocketbert.app.cache import Cache
 from pocketbert.app.stages import learn as learning
-from pocketbert.app.stages.learn import Job, ask, fit, train
+from pocketbert.app.stages.learn import Job, distill_student, fit_teacher, label_texts
 from pocketbert.base.config import load_config
 from pocketbert.data.corpus import load_corpus
 
@@ -29,20 +29,22 @@ def counted(monkeypatch, name):
 
 def test_hidden_states_are_made_once_for_all_students(job, tmp_path, monkeypatch):
     calls = counted(monkeypatch, "save_hidden")
-    teacher = fit(job)
-    transfer_set = ask(job, teacher)
+    teacher = fit_teacher(job)
+    transfer_set = label_texts(job, teacher)
     for name, hidden in (("one", 32), ("two", 64)):
         spec = replace(job.config.student, hidden=hidden)
         config = replace(job.config, student=spec)
-        train(replace(job, config=config, cache=Cache(tmp_path / name)), teacher, transfer_set)
+        distill_student(
+            replace(job, config=config, cache=Cache(tmp_path / name)), teacher, transfer_set
+        )
     assert len(calls) == 1
 
 
 def test_unlabelled_text_is_asked_about_without_fitting_the_teacher_again(job, monkeypatch):
-    ask(job, fit(job))
+    label_texts(job, fit_teacher(job))
     fits, asked = counted(monkeypatch, "fit_head"), counted(monkeypatch, "make_transfer_set")
     more = replace(job, corpus=replace(job.corpus, unlabeled=("dim the jazz",)))
-    ask(more, fit(more))
+    label_texts(more, fit_teacher(more))
     assert (len(fits), len(asked)) == (0, 1)
 
 
@@ -50,18 +52,18 @@ def test_unlabelled_text_is_asked_about_without_fitting_the_teacher_again(job, m
     "changes", [{"seed": 1}, {"student": {"max_length": 16}}, {"distill": {"augment": 1}}]
 )
 def test_what_decides_the_transfer_set_makes_it_anew(job, toy_config, monkeypatch, changes):
-    ask(job, fit(job))
+    label_texts(job, fit_teacher(job))
     asked = counted(monkeypatch, "make_transfer_set")
     other = replace(job, config=load_config(toy_config, changes))
-    ask(other, fit(other))
+    label_texts(other, fit_teacher(other))
     assert len(asked) == 1
 
 
 def test_unchanged_inputs_train_nothing(job, monkeypatch):
-    teacher = fit(job)
-    transfer_set = ask(job, teacher)
-    train(job, teacher, transfer_set)
+    teacher = fit_teacher(job)
+    transfer_set = label_texts(job, teacher)
+    distill_student(job, teacher, transfer_set)
     trained = counted(monkeypatch, "distill")
-    train(job, teacher, transfer_set)
+    distill_student(job, teacher, transfer_set)
     assert trained == []
     assert not (job.cache.out / "checkpoints" / "student").exists()

@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 
 from pocketbert.base.config import DistillConfig, StudentSpec
 from pocketbert.base.errors import PipelineError
+from pocketbert.base.progress import showing
 from pocketbert.learn.checkpoint import TENSORS, Checkpoints
 from pocketbert.learn.cut import cut_student
 from pocketbert.learn.distill import Distillation, apply_word_dropout, distill, hidden_layers
@@ -44,7 +45,8 @@ def test_small_data_are_seen_often_enough(toy_teacher, toy_transfer_set):
         return steps
 
     few = replace(QUICK, epochs=1, least_steps=50)
-    distill(toy_teacher, toy_transfer_set, SPEC, few, track=noted)
+    with showing(noted):
+        distill(toy_teacher, toy_transfer_set, SPEC, few)
     per_epoch = -(-len(toy_transfer_set.texts) // QUICK.batch_size)
     assert 50 <= seen[-1] < 50 + per_epoch
 

@@ -1,31 +1,12 @@
 import numpy as np
-import pytest
 from scipy.special import softmax
+from toy import overconfident
 
 from pocketbert.base.errors import NotRun
 from pocketbert.models.calibration import Calibration, calibrate
 from pocketbert.models.metrics import agreement, calibration_error, detect_out_of_scope, evaluate
 
 RNG = np.random.default_rng(0)
-
-
-def overconfident(texts=4000, classes=5, factor=3.0):
-    """Logits whose honest temperature is `factor`."""
-    logits = RNG.normal(size=(texts, classes)) * 2
-    labels = [RNG.choice(classes, p=row) for row in softmax(logits, axis=1)]
-    return (logits * factor).astype(np.float32), labels
-
-
-def test_temperature_recovers_a_planted_overconfidence():
-    logits, labels = overconfident(factor=3.0)
-    assert calibrate(logits, labels).temperature == pytest.approx(3.0, rel=0.1)
-
-
-def test_temperature_lowers_the_calibration_error():
-    logits, labels = overconfident()
-    temperature = calibrate(logits, labels).temperature
-    raw = calibration_error(softmax(logits, axis=1), labels)
-    assert calibration_error(softmax(logits / temperature, axis=1), labels) < raw / 2
 
 
 def test_calibration_error_is_told_before_and_after_temperature():
@@ -35,12 +16,6 @@ def test_calibration_error_is_told_before_and_after_temperature():
     found = evaluate(logits, labels, none, Calibration(temperature, 0.0))
     assert found.raw_calibration_error == calibration_error(softmax(logits, axis=1), labels)
     assert found.calibration_error < found.raw_calibration_error / 2
-
-
-def test_threshold_keeps_95_percent_of_in_scope():
-    logits, labels = overconfident()
-    threshold = calibrate(logits, labels).threshold
-    assert (logits.max(1) >= threshold).mean() == pytest.approx(0.95, abs=0.002)
 
 
 def test_detector_that_knows_everything_and_one_that_knows_nothing():

@@ -20,7 +20,7 @@ from ...models.metrics import Evaluation
 from ..result import RunResult
 
 if TYPE_CHECKING:
-    from ..search import SearchResult
+    from ..shapes import SearchResult
 
 SHOWN_FINDINGS = 5
 GOOD, BAD = "[green]✓[/]", "[red]✗[/]"

@@ -5,6 +5,8 @@ with the reason.
 """
 
 import os
+import platform
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import NoReturn
@@ -12,6 +14,10 @@ from typing import NoReturn
 import pytest
 
 FOLDER = Path(__file__).parent.parent / ".extras"
+# pyproject.toml installs it there.
+TFLITE_SUPPORT = (
+    sys.version_info < (3, 12) and platform.system() + platform.machine() == "Linuxx86_64"
+)
 TITLE = "not run, and why"
 
 
@@ -20,6 +26,12 @@ def not_run(lacking: str, *, extra: str | None = None) -> NoReturn:
     if os.environ.get("CI") and extra and (FOLDER / f"{extra}.ready").exists():
         pytest.fail(f"scripts/{extra} succeeded, and still: {lacking}", pytrace=False)
     pytest.skip(lacking)
+
+
+def need_tflite_support() -> None:
+    """Skip a test of tflite-task where tflite-support has no wheel."""
+    if not TFLITE_SUPPORT:
+        not_run("tflite-task is not made: tflite-support has no wheel for this Python or system")
 
 
 def report(terminal: pytest.TerminalReporter) -> None:

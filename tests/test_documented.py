@@ -123,7 +123,7 @@ def call(command, folder):
 
 def runnable():
     """What `pocketbert` is documented to do, once each."""
-    return sorted({command for command in documented() if words(command)[0] == "pocketbert"})
+    return sorted({shlex.join(words(c)) for c in documented() if words(c)[0] == "pocketbert"})
 
 
 @pytest.mark.slow

@@ -1,0 +1,60 @@
+"""A bundle is read, verified and answered alike by other processors than this one.
+
+QEMU's models stand in for them. It knows no AVX-512, so kernels for VNNI run only where the
+computer of the test has it.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import extras
+import numpy as np
+import pytest
+
+from pocketbert.bundle.open import open_bundle
+from pocketbert.measure import audit
+
+SCRIPT = Path(__file__).parent / "on_processor.py"
+MODELS = ("Haswell", "Nehalem")  # AVX2 with FMA; SSE4.2 alone
+RUNTIMES = ("tflite", "executorch")
+
+
+@pytest.fixture(scope="module")
+def bundle(main_run):
+    if sys.platform != "linux" or shutil.which("qemu-x86_64") is None:
+        extras.not_run("no qemu-x86_64 here; scripts/arm64 installs it", extra="arm64")
+    return main_run[0] / "bundle"
+
+
+def ask(bundle, runtime, *emulator):
+    """What `runtime` makes of `bundle` in a process of its own, emulated or native."""
+    done = subprocess.run(
+        [*emulator, sys.executable, SCRIPT, bundle, runtime],
+        capture_output=True,
+        text=True,
+        timeout=1800,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module", params=RUNTIMES)
+def native(request, bundle):
+    return request.param, ask(bundle, request.param)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_other_processor_reads_verifies_and_answers_alike(bundle, native, model, capsys):
+    runtime, here = native
+    there = ask(bundle, runtime, "qemu-x86_64", "-cpu", model)
+    sealed = open_bundle(bundle).artifacts[runtime]
+    with capsys.disabled():
+        print(f"\n{runtime}: {here['kernels']} here, {there['kernels']} on {model}")
+    assert (there["graphs"], there["blobs"]) == (here["graphs"], here["blobs"])
+    assert there["fault"] == here["fault"] == ""
+    theirs, ours = np.array(there["logits"]), np.array(here["logits"])
+    assert np.abs(theirs - ours).max() <= sealed.tolerance

@@ -13,12 +13,13 @@ from pocketbert.base.quiet import quiet
 
 quiet()  # before any toolchain is imported
 
+import browser as chromium
 import extras
 import pytest
 import torch
 import toy
 from filelock import FileLock
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from pydantic import TypeAdapter
 from transformers import BertConfig
 
@@ -222,15 +223,10 @@ def toy_run(tmp_path_factory: pytest.TempPathFactory, toy_config: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium, which scripts/browser found or fetched."""
-    folder = Path(__file__).parent.parent / ".browser"
-    if not (folder / "chromium").exists():
+    """A headless Chromium."""
+    if not (chromium.FOLDER / "stamp").exists():
         extras.not_run("no browser; scripts/browser finds or fetches one", extra="browser")
-    # The libraries that come with a fetched one; a machine's own has its own.
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(folder / "al2023" / "lib")}
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=folder / "chromium", args=["--no-sandbox"], env=environment
-        )
-        yield chromium
-        chromium.close()
+    playwright = chromium.start()
+    yield (browser := chromium.launch(playwright))
+    browser.close()
+    playwright.stop()

@@ -5,7 +5,6 @@ computer of the test has it.
 """
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,6 @@ import numpy as np
 import pytest
 
 from pocketbert.bundle.open import open_bundle
-from pocketbert.measure import audit
 
 SCRIPT = Path(__file__).parent / "on_processor.py"
 MODELS = ("Haswell", "Nehalem")  # AVX2 with FMA; SSE4.2 alone

@@ -36,6 +36,10 @@ READ_BYTES = 256 << 20  # of each of READ, which are read into memory
 FILE_BYTES = 4 << 30
 FILES = 10_000
 LENGTH = 1 << 16  # tokens
+LINK = (
+    "is a link, and may lead out of the bundle. Copy the bundle with its links resolved (cp -rL; "
+    "from the Hugging Face hub, download it with local_dir)."
+)
 
 
 def _inside(path: str) -> str:
@@ -213,6 +217,8 @@ def read_plain(file: Path, limit: int) -> bytes:
     """
     try:
         found = file.lstat()
+        if stat.S_ISLNK(found.st_mode):
+            raise BundleError(f"{file}: {LINK}")
         if not stat.S_ISREG(found.st_mode):
             raise BundleError(f"{file}: is no plain file. Make the bundle again.")
         if found.st_size > limit:
@@ -250,7 +256,9 @@ def check_files(folder: Path, files: Mapping[str, FileSeal]) -> None:
     """
     for name, seal in files.items():
         file = folder / name
-        if not _is_plain(folder, name):
+        if link := _link(folder, name):
+            raise BundleError(f"{link}: {LINK}")
+        if not file.is_file():
             raise BundleError(f"{file}: is missing or no plain file. Make the bundle again.")
         size = file.stat().st_size
         if size != seal.bytes:
@@ -264,14 +272,14 @@ def check_files(folder: Path, files: Mapping[str, FileSeal]) -> None:
             )
 
 
-def _is_plain(folder: Path, name: str) -> bool:
-    """Whether `name` is a file that no link on the way to it leads elsewhere."""
+def _link(folder: Path, name: str) -> Path | None:
+    """The first link on the way from `folder` to its file `name`."""
     path = folder
     for part in PurePosixPath(name).parts:
         path = path / part
         if path.is_symlink():
-            return False
-    return path.is_file()
+            return path
+    return None
 
 
 def _check_schema(folder: Path, schema: str) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from ..base.errors import BundleError, ModelError
+from ..base.files import is_litter
 from ..base.formats import TARGETS
 from ..models.calibration import Calibration
 from ..models.vocabulary import Vocabulary, read_vocabulary
@@ -181,7 +182,8 @@ def _check_added(path: Path, manifest: Manifest) -> None:
         f.relative_to(path).as_posix() for f in path.rglob("*") if f.is_symlink() or not f.is_dir()
     }
     for name in sorted(found - manifest.files.keys() - {MANIFEST, SIGNATURE}):
-        raise BundleError(f"{path / name}: is not in the manifest. Remove it, or seal again.")
+        whose = "was left here by a file manager, and " if is_litter(path / name) else ""
+        raise BundleError(f"{path / name}: {whose}is not in the manifest. Remove it, or seal again.")
 
 
 def _parse(path: Path, manifest: Manifest) -> Bundle:

@@ -1,6 +1,6 @@
 """Versions of what is installed, read without importing it."""
 
-from importlib.metadata import version
+from importlib.metadata import requires, version
 
 # Packages whose release can change what a stage makes.
 VERSIONS = (
@@ -25,3 +25,9 @@ def installed_version(name: str) -> str | None:
         return version(name)
     except ImportError:
         return None
+
+
+def requirement(name: str) -> str:
+    """What our own metadata asks for of the distribution `name`, with its limits."""
+    asked = (one.partition(";")[0].strip() for one in requires("pocketbert") or ())
+    return next((one for one in asked if one.startswith(name)), name)

@@ -124,11 +124,14 @@ def toy_config(tmp_path_factory: pytest.TempPathFactory, toy_data: Path, toy_ber
     return shared(tmp_path_factory, name, lambda new: make(new, toy_data, toy_bert)) / toy.SETTINGS
 
 
-def pocketbert(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+def pocketbert(
+    *arguments: str, stdin: str | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the command as a user would."""
     return subprocess.run(
         [sys.executable, "-m", "pocketbert", *arguments],
         input=stdin,
+        cwd=cwd,
         stdin=subprocess.DEVNULL if stdin is None else None,
         capture_output=True,
         text=True,

@@ -8,8 +8,8 @@ import pytest
 FRAMEWORKS = {"torch", "transformers", "sklearn", "scipy", "accelerate", "datasets", "pandas"}
 TOOLCHAINS = {"executorch", "litert_torch", "coremltools", "tflite_support", "torchao"}
 TOOLCHAINS |= {"ai_edge_quantizer", "optuna", "matplotlib"}
-COMMAND = """
-import resource, sys
+COMMAND = r"""
+import pathlib, re, resource, sys
 sys.argv = ["pocketbert", *sys.argv[1:]]
 from pocketbert.app.cli.main import main
 try:
@@ -17,14 +17,18 @@ try:
 except SystemExit:
     pass
 kept = resource.getrusage(resource.RUSAGE_SELF)
-print(*sys.modules.keys() & {heavy}, "|", kept.ru_maxrss // 1024, kept.ru_utime + kept.ru_stime,
-      file=sys.stderr)
+memory = kept.ru_maxrss
+if sys.platform == "linux":  # where that of the process that started this one counts, too
+    status = pathlib.Path("/proc/self/status").read_text()
+    memory = int(re.search(r"VmHWM:\s+(\d+)", status)[1])
+heavy = sys.modules.keys() & {heavy}
+print(*heavy, "|", memory // 1024, kept.ru_utime + kept.ru_stime, file=sys.stderr)
 """
 
 
 def cost(*arguments, stdin=""):
     """Heavy modules that a command imported, its peak memory in MB, its CPU seconds, its output."""
-    script = COMMAND.format(heavy=FRAMEWORKS | TOOLCHAINS)
+    script = COMMAND.replace("{heavy}", repr(FRAMEWORKS | TOOLCHAINS))
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments], input=stdin, capture_output=True, text=True
     )
@@ -71,7 +75,7 @@ def test_golden_cases_are_checked_without_a_framework(toy_run):
 
 def test_budget_notices_a_framework():
     planted = "import sklearn.metrics\n"
-    script = COMMAND.format(heavy=FRAMEWORKS)
+    script = COMMAND.replace("{heavy}", repr(FRAMEWORKS))
     done = subprocess.run(
         [sys.executable, "-c", planted + script, "--version"], capture_output=True, text=True
     )

@@ -146,8 +146,9 @@ def _installed(ability: _Ability) -> Finding:
 
 def _is_there(module: str) -> bool:
     try:
-        return find_spec(module) is not None
-    except (ImportError, ValueError):  # a package around it is missing
+        # Of a module in a package, the package alone: asking for more would import that.
+        return find_spec(module.partition(".")[0]) is not None
+    except ValueError:  # already imported, and without a spec
         return False
 
 

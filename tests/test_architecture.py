@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from rooms import BEGIN, END, PAGE, ROOMS, list_rooms
 
 import pocketbert
 
 ROOT = Path(pocketbert.__file__).parent
-ROOMS = ["base", "data", "models", "learn", "targets", "bundle", "measure", "app"]
 TOOLCHAINS = {"executorch", "litert_torch", "coremltools", "tflite_support", "torchao"}
 TOOLCHAINS |= {"ai_edge_litert", "ai_edge_quantizer"}
 FRAMEWORKS = {"torch", "transformers", "sklearn", "scipy", "accelerate", *TOOLCHAINS}
@@ -74,6 +74,11 @@ def test_what_an_app_or_a_server_needs_imports_no_framework(module):
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == []
+
+
+def test_the_page_on_architecture_lists_the_rooms_as_they_are():
+    listed = PAGE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    assert listed == list_rooms(), "run scripts/rooms.py"
 
 
 def test_every_relative_link_of_the_documents_leads_somewhere():

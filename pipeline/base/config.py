@@ -177,10 +177,6 @@ class Gates(Checked):
     max_outside: float = setting(
         0.25, "share of an artefact's operators that may run outside the fast kernels", 0.0, 1.0
     )
-    # Tiny models reach .25.
-    max_outside_time: float = setting(
-        0.5, "share of an inference that may pass outside them, where measured", 0.0, 1.0
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ import tomli_w
 from optuna.trial import TrialState
 from pydantic import TypeAdapter
 
-from ..base.config import PRESETS, RunConfig, StudentSpec, to_dict
+from ..base.config import PRESETS, RunConfig, StudentSpec
 from ..base.errors import NotRun, PipelineError
 from ..base.files import write_json
 from ..base.progress import step
@@ -233,7 +233,7 @@ def _read(file: Path) -> Found:
 
 def _write_settings(file: Path, config: RunConfig) -> None:
     """What `pocketbert run --config` needs to make this student again."""
-    content = tomli_w.dumps(_without_none(to_dict(config)))
+    content = tomli_w.dumps(_without_none(asdict(config)))
     file.write_text(f"{SETTINGS}\n{content}", encoding="utf-8")
 
 

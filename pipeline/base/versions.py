@@ -3,7 +3,7 @@
 import hashlib
 import platform
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 
 # Each may import from those before it only, so what a stage computes depends on no later one.
@@ -59,3 +59,9 @@ def code_digest(room: str) -> str:
         found.update(f"{file.relative_to(package).as_posix()}\0".encode())
         found.update(file.read_bytes())
     return found.hexdigest()
+
+
+def requirement(name: str) -> str:
+    """What our own metadata asks for of the distribution `name`, with its limits."""
+    asked = (one.partition(";")[0].strip() for one in requires("pocketbert") or ())
+    return next((one for one in asked if one.startswith(name)), name)

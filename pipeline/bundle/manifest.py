@@ -75,7 +75,10 @@ Pieces = Annotated[int, Field(ge=1, le=1 << 24)]
 
 class _Part(BaseModel):
     # A later minor version may say more than this one reads.
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+    # Built when first used: a wrong path is refused before.
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True
+    )
 
 
 class FileSeal(_Part):

@@ -22,7 +22,7 @@ from ..base.arrays import Ids
 from ..base.errors import BundleError, TargetUnavailable
 from ..base.files import digest
 from ..base.progress import track
-from ..bundle.classify import ChatEngine
+from ..bundle.classify import ChatEngine, Classifier
 from ..bundle.golden import TORTURE
 from ..bundle.open import Bundle
 from ..targets.base import Artifact, Runner
@@ -67,7 +67,7 @@ def measure(bundle: Bundle, target: str, rules: Rules | None = None) -> LatencyR
     waited = Waiting()
     clocks = {}
     for name, clock in (("cpu", time.thread_time), ("wall", time.perf_counter)):
-        engine = ChatEngine(bundle, target, runner, clock)
+        engine = ChatEngine(Classifier(bundle, target, runner, clock))
         clocks[name] = _time_answers(engine, texts, rules, clock, f"Time {target}, {name}")
     share = waited.share()
     return LatencyRecord(

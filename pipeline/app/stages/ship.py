@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from safetensors.numpy import load_file, save_file
 
 from ...base.arrays import Logits
-from ...base.config import to_command, to_dict
+from ...base.config_text import to_command
 from ...base.errors import NotRun, TargetUnavailable
 from ...base.files import sha256, tree_bytes, write_json
 from ...base.progress import step
@@ -240,8 +240,8 @@ def seal_bundle(
             "data_sha256": job.corpus.digest,
             "teacher_sha256": sha256(learned.teacher / "model.safetensors"),
             "student_sha256": sha256(learned.student / "model.safetensors"),
-            "distill": to_dict(job.config.distill),
-            "student": to_dict(job.config.student),
+            "distill": asdict(job.config.distill),
+            "student": asdict(job.config.student),
             "versions": job.cache.versions,
         },
         out_of_scope_label=job.config.data.out_of_scope_label,

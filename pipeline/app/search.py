@@ -20,6 +20,7 @@ from ..base.config import PRESETS, RunConfig, StudentSpec
 from ..base.errors import NotRun, PipelineError
 from ..base.files import write_json
 from ..base.progress import step
+from ..bundle.manifest import check_names
 from ..data.corpus import load_corpus
 from ..learn import team
 from ..models.calibration import calibrate
@@ -88,7 +89,9 @@ def search(
         raise PipelineError("search trains one shape at a time. Run it without accelerate launch.")
     check_out(out)
     with lock(out), team.one_thread():
-        setting = _prepare(Job(config, load_corpus(config.data, config.seed), Cache(out)))
+        corpus = load_corpus(config.data, config.seed)
+        check_names(corpus.name, corpus.labels, config.data.out_of_scope_label)
+        setting = _prepare(Job(config, corpus, Cache(out)))
         trained = _explore(setting, deadline, max_bytes)
         enough = [one for one, _ in trained.values() if one.retention >= min_retention]
         best = min(enough, key=lambda one: one.size_bytes, default=None)

@@ -26,6 +26,9 @@ OLD = "old"  # what was replaced, where the system can't exchange two folders
 # What file managers leave in folders that they show; it is nobody's work.
 LITTER = re.compile(r"\.DS_Store|\._.*|Thumbs\.db|desktop\.ini")
 
+# How libraries in Rust word the system's error, in one of their own that is no OSError.
+SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
+
 Foreign = Callable[[Path], Path | None]  # the first path in a folder that we did not make
 
 
@@ -184,6 +187,13 @@ def replacing_folder(folder: Path, foreign: Foreign = _any) -> Iterator[Path]:
                 folder.rename(new / OLD)
             content.rename(folder)
         _flush(folder.parent)
+    except PipelineError:
+        raise
+    except Exception as error:
+        if not (found := SYSTEM_ERROR.search(str(error))):
+            raise
+        code = int(found[1])  # a full disk, mostly
+        raise OSError(code, os.strerror(code), str(folder)) from error
     finally:
         _remove(new, folder, held)
 

@@ -5,8 +5,9 @@ it may be. `manifest.schema.json` beside this file says the same to other langua
 2020-12); docs/bundle.md explains the fields.
 """
 
+import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -23,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
-from ..base.errors import BundleError
+from ..base.errors import BundleError, DataError
 from ..base.files import sha256
 from ..base.recipes import Recipe
 from .layout import MANIFEST, READ, SIGNATURE
@@ -55,8 +56,11 @@ def _inside(path: str) -> str:
 
 
 # In patterns, control characters and what separates paths on any system.
-Text = Annotated[str, StringConstraints(max_length=2000)]
-Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,500}$")]
+TEXT = 2000  # characters
+NAME = 500
+Text = Annotated[str, StringConstraints(max_length=TEXT)]
+ONE_NAME = rf"[^\x00-\x1f\x7f]{{1,{NAME}}}"
+Name = Annotated[str, StringConstraints(pattern=f"^{ONE_NAME}$")]
 FileName = Annotated[
     str,
     StringConstraints(pattern=r"^[^/\\:\x00-\x1f\x7f]{1,200}$"),
@@ -181,6 +185,27 @@ class Manifest(_Part):
     def written(self) -> dict[str, Any]:
         """The fields as JSON has them."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+def check_names(data: str, labels: Sequence[str], out_of_scope_label: str) -> None:
+    """Refuse names that no bundle takes, before anything is trained for it.
+
+    Raises:
+        DataError: the first, with what is wrong with it.
+    """
+    named = [("the name of the data", data), ("data.out_of_scope_label", out_of_scope_label)]
+    for what, name in (*named, *(("intent", label) for label in labels)):
+        if not re.fullmatch(ONE_NAME, name):
+            why = f"{len(name)} characters" if len(name) > NAME else "an unprintable character"
+            raise DataError(
+                f"{what} {name[:40]!r} has {why if name else 'no character'}; 1 to {NAME} "
+                "printable ones are allowed. Rename it."
+            )
+    if out_of_scope_label in labels:
+        raise DataError(
+            f"intent {out_of_scope_label!r} is also the name of what is out of scope. Rename the "
+            "intent, or choose another data.out_of_scope_label."
+        )
 
 
 def read_manifest(folder: Path) -> Manifest:

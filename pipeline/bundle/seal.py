@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..base.errors import BundleError, PipelineError
 from ..base.files import is_litter, replacing_folder, sha256, write_json
 from ..models.characters import characters
 from ..models.vocabulary import Vocabulary
@@ -55,7 +56,13 @@ def seal(
             "files": _inventory(new),
         }
         write_json(new / MANIFEST, manifest)
-        read_manifest(new)  # what no reader would take is not sealed
+        try:
+            read_manifest(new)
+        except BundleError as error:
+            raise PipelineError(
+                f"{folder}: was not sealed, since no reader would take it ({error}). This is a "
+                "fault of pocketbert: please report it with the command that you gave."
+            ) from error
     return folder
 
 

@@ -6,6 +6,7 @@ nothing of what a stage computes.
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..base.errors import PipelineError
+from ..base.events import StageBegun, StageEnded, StageReused, emit
 from ..base.files import replacing_folder, tree_digest, write_json
 from ..base.versions import VERSIONS, installed_version
 from ..learn import team
@@ -79,10 +81,14 @@ class Cache:
         if held:
             if name not in self.reused:
                 self.reused.append(name)
+                emit(StageReused(name))
             return folder
+        emit(StageBegun(name))
+        begun = time.perf_counter()
         with replacing_folder(folder) as new:
             make(new)
             write_json(new / RECORD, {"key": key, "content": _content(new)})
+        emit(StageEnded(name, time.perf_counter() - begun))
         return folder
 
     def _holds(self, name: str, key: str) -> bool:

@@ -6,6 +6,7 @@ It minimises what a module computes for a batch; it knows neither teacher nor st
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from math import ceil
 from typing import Any
 
 import torch
@@ -16,11 +17,13 @@ from torch.utils.data import DataLoader, Sampler
 from transformers import get_linear_schedule_with_warmup
 
 from ..base.errors import PipelineError
+from ..base.events import EpochScored, TrainingEnded, TrainingStep, emit
 from ..base.progress import track
 from . import team
 from .checkpoint import Checkpoints, State, last, newest, restore, save
 
 Batch = dict[str, Tensor]
+POINTS = 200  # of a loss curve
 POOL = 50  # batches that are sorted by length together: little padding, much mixing
 
 
@@ -80,13 +83,45 @@ class _Kept:
         decay = 1 - 1 / max(1, share)
         moving = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(module, multi_avg_fn=moving)
-        self.tally = {"score": -1.0, "epochs_since": 0}
+        self.tally: dict[str, Any] = {"score": -1.0, "epochs_since": 0}
 
     def take_if_better(self, module: nn.Module, score: float) -> None:
         self.tally["epochs_since"] += 1
         if score > self.tally["score"]:
             self.tally.update(score=score, epochs_since=0)
             self.average.module.load_state_dict(module.state_dict())
+
+
+class _Curve:
+    """Losses and scores of a whole training; they lie in `tally`, which checkpoints keep."""
+
+    def __init__(self, what: str, total: int, tally: dict[str, Any]) -> None:
+        self._what, self._total, self._tally = what, total, tally
+        self._every = ceil(total / POINTS)
+        tally.update(losses=[], scores=[], summed=0.0)
+
+    def add_loss(self, step: int, loss: float) -> None:
+        """Of the batch of `step`, counted from 1."""
+        emit(TrainingStep(self._what, step, self._total, loss))
+        tally = self._tally
+        tally["summed"] += loss
+        since = step - (tally["losses"][-1][0] if tally["losses"] else 0)
+        if since == self._every or step == self._total:
+            tally["losses"].append([step, tally["summed"] / since])
+            tally["summed"] = 0.0
+
+    def add_score(self, step: int, score: float) -> None:
+        """Of the model after `step`."""
+        emit(EpochScored(self._what, step, score))
+        self._tally["scores"].append([step, score])
+
+    def end(self) -> None:
+        """Tell of the whole."""
+        losses, scores = (
+            tuple((step, value) for step, value in self._tally[name])
+            for name in ("losses", "scores")
+        )
+        emit(TrainingEnded(self._what, losses, scores))
 
 
 def train(
@@ -134,6 +169,7 @@ def train(
     )
     kept = _Kept(module, int(plan.averaged_share * total))
     modules = {"module": module, "kept": kept.average}
+    curve = _Curve(plan.what, total, kept.tally)
     state = State(modules, optimizer, schedule, kept.tally)
     if found:
         restore(accelerator, found, state)
@@ -149,16 +185,19 @@ def train(
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
+        curve.add_loss(step + 1, loss.item())
         if score is None:
             kept.average.update_parameters(module)
         elif (step + 1) % batches.per_epoch == 0:
-            kept.take_if_better(module, _agreed(score, module))
+            curve.add_score(step + 1, agreed := _agreed(score, module))
+            kept.take_if_better(module, agreed)
             if kept.tally["epochs_since"] >= plan.patience:
                 break
         if checkpoints and (step + 1) % checkpoints.every == 0:
             save(accelerator, checkpoints.folder, step + 1, state, settings)
     module.load_state_dict(kept.average.module.state_dict())
     module.to("cpu").eval()
+    curve.end()
 
 
 def _loader(batches: LengthBatches, collate: Callable[[list[int]], Batch]) -> "DataLoader[Batch]":

@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from ... import __version__
 from ...base.errors import PipelineError
+from ...base.extras import explained
 from ...base.quiet import quiet
 from . import benches, bundles, chat, doctor, runs
 from .console import err, out
@@ -42,7 +43,8 @@ def main() -> None:
     quiet()
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        app()
+        with explained():
+            app()
     except PipelineError as error:
         err.print(f"[bold red]pocketbert:[/] {escape(str(error))}")
         sys.exit(error.exit_code)

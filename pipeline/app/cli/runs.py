@@ -24,7 +24,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Distill, quantize, lower, verify and seal: from labelled text to a bundle."""
-    from ...run import run
+    from ...flow import run
     from ..result import to_json
     from .show import runs as show
 

@@ -5,12 +5,14 @@ Several processes may share them; what they compute is in the room each calls.
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ...base.config import RunConfig
 from ...base.errors import PipelineError
+from ...base.events import Event, TrainingEnded, listening
+from ...base.files import write_json
 from ...data.corpus import Corpus
 from ...learn import team
 from ...learn.checkpoint import Checkpoints
@@ -27,7 +29,16 @@ from ...learn.transfer import (
 from ...models.encoders import locate
 from ...models.teacher import Teacher, load_teacher
 from ..cache import Cache, described
-from ..folders import CHECKPOINTS, FROZEN_TEACHER, HIDDEN, STUDENT, TEACHER, TRANSFER_SET
+from ..folders import (
+    CHECKPOINTS,
+    FROZEN_TEACHER,
+    GIVEN,
+    HIDDEN,
+    STUDENT,
+    TEACHER,
+    TRAINING,
+    TRANSFER_SET,
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,8 @@ def fit_teacher(job: Job) -> Path:
     """
     config, length = job.config.teacher, job.config.student.max_length
     source = locate(config.source)
-    if job.cache.out.resolve() in source.resolve().parents:
+    out, around = job.cache.out.resolve(), source.resolve().parents
+    if out in around and out / GIVEN not in around:
         raise PipelineError(
             f"{config.source}: this teacher lies in the output folder, where the fitted one takes "
             "its place. Copy it elsewhere, or choose another --out."
@@ -167,7 +179,16 @@ def _trained(
     )
     if job.cache.fresh and team.is_main():
         shutil.rmtree(kept.folder, ignore_errors=True)
-    folder = job.cache.shared_folder(name, inputs, lambda new: make(new, kept), together=True)
+
+    def make_and_record(new: Path) -> None:
+        def record(event: Event) -> None:
+            if isinstance(event, TrainingEnded):
+                write_json(new / TRAINING, asdict(event))
+
+        with listening(record):
+            make(new, kept)
+
+    folder = job.cache.shared_folder(name, inputs, make_and_record, together=True)
     if team.is_main():
         shutil.rmtree(kept.folder, ignore_errors=True)
     return folder

@@ -39,15 +39,13 @@ def run(
     """Do what `pocketbert run` does: from labelled text to a sealed bundle in the folder `out`.
 
     The bundle is sealed only when every gate holds; the result lists the failures otherwise. One
-    run at a time works in a folder; runs in several threads, in folders of their own, keep apart
-    but for torch, whose number of threads is set to one meanwhile.
+    run at a time works in a folder, and one in a process: it sets torch to one thread meanwhile.
 
     Args:
         data: a path or a name as for `--data`; or rows of (text, label), a pandas `DataFrame`, a
             `datasets.Dataset`; or a mapping of these by part: train, validation, test. A label
             of None is out of scope.
-        teacher: a path or a name as for `--teacher`; or a pair of a Hugging Face model and its
-            tokenizer.
+        teacher: as for `--teacher`; or a pair of a Hugging Face model and its tokenizer.
         preset: nano, micro or small.
         out: the folder of the run. What `data` and `teacher` hand over is kept there.
         settings: a TOML file, or the same as nested mappings; see docs/configuration.md.

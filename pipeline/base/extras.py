@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from .errors import MissingExtra
 
 # Top-level modules by the extra that brings them; every other one comes with `train`.
-EXTRAS = {"ai_edge_litert": "tflite", "datasets": "hub"}
+EXTRAS = {"ai_edge_litert": "tflite", "executorch": "executorch", "datasets": "hub"}
 
 
 @contextmanager

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -153,42 +155,22 @@ def train(
         PipelineError: the loss is no longer finite; says at which step.
         ModelError: the checkpoint was made with other settings.
     """
-    accelerator = team.accelerator()
-    accelerator.free_memory()  # of an earlier training
-    _check_share(plan.batch_size, accelerator.num_processes)
-    set_seed(plan.seed, device_specific=True)
     settings = _settings(groups, len(lengths), plan, checkpoints)
     found = newest(checkpoints, settings)
-    first = int(found.name) if found else 0
-    batches = LengthBatches(lengths, plan, first)
-    total = first + len(batches)
-    optimizer = torch.optim.AdamW(groups, fused=True)
-    schedule = get_linear_schedule_with_warmup(optimizer, int(plan.warmup * total), total)
-    prepared, optimizer, loader, schedule = accelerator.prepare(
-        module, optimizer, _loader(batches, collate), schedule
-    )
-    kept = _Kept(module, int(plan.averaged_share * total))
-    modules = {"module": module, "kept": kept.average}
+    training = _prepare(module, groups, LengthBatches(lengths, plan, _steps(found)), collate, plan)
+    accelerator, state = training.accelerator, training.state
+    kept, total = training.kept, training.total
     curve = _Curve(plan.what, total, kept.tally)
-    state = State(modules, optimizer, schedule, kept.tally)
     if found:
         restore(accelerator, found, state)
     module.train()
-    stream = iter(loader)
-    for step in track(range(first, total), plan.what):
+    stream = iter(training.loader)
+    for step in track(range(_steps(found), total), plan.what):
         check = partial(_check_finite, step=step, total=total, checkpoints=checkpoints)
-        check(loss := prepared(**next(stream)), "loss")
-        accelerator.backward(loss)
-        norm = accelerator.clip_grad_norm_(module.parameters(), plan.max_norm)
-        if accelerator.scaler is None:  # which skips such steps itself
-            check(norm, "gradient")
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        curve.add_loss(step + 1, loss.item())
+        curve.add_loss(step + 1, _learn(training, next(stream), plan.max_norm, check))
         if score is None:
             kept.average.update_parameters(module)
-        elif (step + 1) % batches.per_epoch == 0:
+        elif (step + 1) % training.per_epoch == 0:
             curve.add_score(step + 1, agreed := _agreed(score, module))
             kept.take_if_better(module, agreed)
             if kept.tally["epochs_since"] >= plan.patience:
@@ -198,6 +180,62 @@ def train(
     module.load_state_dict(kept.average.module.state_dict())
     module.to("cpu").eval()
     curve.end()
+
+
+@dataclass(frozen=True)
+class _Training:
+    """A training about to begin: what Accelerate prepared, and what will be kept."""
+
+    accelerator: Accelerator
+    module: Any  # as prepared: called for the loss
+    loader: Any
+    state: State
+    kept: _Kept
+    total: int  # steps, those before a checkpoint included
+    per_epoch: int
+
+
+def _prepare(
+    module: nn.Module,
+    groups: list[dict[str, Any]],
+    batches: LengthBatches,
+    collate: Callable[[list[int]], Batch],
+    plan: Plan,
+) -> _Training:
+    accelerator = team.accelerator()
+    accelerator.free_memory()  # of an earlier training
+    _check_share(plan.batch_size, accelerator.num_processes)
+    set_seed(plan.seed, device_specific=True)
+    total = plan.epochs * batches.per_epoch
+    optimizer = torch.optim.AdamW(groups, fused=True)
+    schedule = get_linear_schedule_with_warmup(optimizer, int(plan.warmup * total), total)
+    prepared, optimizer, loader, schedule = accelerator.prepare(
+        module, optimizer, _loader(batches, collate), schedule
+    )
+    kept = _Kept(module, int(plan.averaged_share * total))
+    state = State({"module": module, "kept": kept.average}, optimizer, schedule, kept.tally)
+    return _Training(accelerator, prepared, loader, state, kept, total, batches.per_epoch)
+
+
+def _learn(
+    training: _Training, batch: Batch, max_norm: float, check: Callable[[Tensor, str], None]
+) -> float:
+    """Make one step of the optimizer; returns the loss of its batch."""
+    accelerator, state = training.accelerator, training.state
+    check(loss := training.module(**batch), "loss")
+    accelerator.backward(loss)
+    norm = accelerator.clip_grad_norm_(state.modules["module"].parameters(), max_norm)
+    if accelerator.scaler is None:  # which skips such steps itself
+        check(norm, "gradient")
+    state.optimizer.step()
+    state.schedule.step()
+    state.optimizer.zero_grad()
+    return float(loss.item())
+
+
+def _steps(checkpoint: Path | None) -> int:
+    """How many steps were made before."""
+    return int(checkpoint.name) if checkpoint else 0
 
 
 def _loader(batches: LengthBatches, collate: Callable[[list[int]], Batch]) -> "DataLoader[Batch]":

@@ -73,7 +73,7 @@ def run(
             source = _named(data) or keep_rows(data, folder / GIVEN, config.data)
             overrides = merge(overrides, {"data": {"source": str(source)}})
         if teacher is not None:
-            source = _named(teacher) or keep_model(*teacher, folder / GIVEN)
+            source = _named(teacher) or keep_model(teacher, folder / GIVEN)
             overrides = merge(overrides, {"teacher": {"source": str(source)}})
         with listening(on_event) if on_event else nullcontext():
             return run(load_config(file, overrides), folder, fresh=fresh)

@@ -162,7 +162,7 @@ def test_next_runtime_answers_where_the_lightest_is_missing(bundle, monkeypatch)
 
 def test_unsigned_bundle_is_refused_with_a_key(toy_run, tmp_path):
     _, public = make_keys(tmp_path)
-    with pytest.raises(pb.BundleError, match="sign"):
+    with pytest.raises(pb.BundleError, match=r"has no manifest\.sig"):
         pb.open(toy_run / "bundle", key=str(public))
 
 

@@ -3,6 +3,7 @@ import pytest
 from pocketbert.app.cache import Cache, lock
 from pocketbert.base.config import DistillConfig, load_config
 from pocketbert.base.errors import PipelineError
+from pocketbert.base.events import StageBegun, StageEnded, StageReused, listening
 
 
 class Counted:
@@ -85,3 +86,13 @@ def test_folder_is_held_by_one_run_at_a_time(tmp_path):
     with lock(tmp_path), pytest.raises(PipelineError, match="another run is at work there"):
         lock(tmp_path)
     lock(tmp_path).release()
+
+
+def test_stages_tell_whether_they_are_computed_or_reused(tmp_path, stage):
+    events = []
+    with listening(events.append):
+        for _ in range(2):
+            Cache(tmp_path).folder("s", {}, stage)
+    begun, ended, reused = events
+    assert (begun, reused) == (StageBegun("s"), StageReused("s"))
+    assert isinstance(ended, StageEnded) and ended.seconds >= 0

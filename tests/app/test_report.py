@@ -11,9 +11,11 @@ import pytest
 from conftest import pocketbert
 from matplotlib import image
 
+from pocketbert.app.report import charts
 from pocketbert.app.report.page import write_report
 from pocketbert.app.result import Confusion, read_build, read_result
 from pocketbert.base.errors import DataError
+from pocketbert.base.events import TrainingEnded
 from pocketbert.measure.record import Instructions, LatencyRecord, LengthCost, write_record
 
 
@@ -48,6 +50,25 @@ def test_page_is_self_contained(page):
 def test_page_shows_every_artefact_and_who_computed_it(page):
     assert "LiteRT" in page
     assert "MIL evaluator, not Apple&#39;s runtime" in page
+
+
+def test_page_shows_how_the_loss_fell(page, toy_run):
+    curve = json.loads((toy_run / "student" / "training.json").read_text(encoding="utf-8"))
+    assert curve["losses"][-1][1] < curve["losses"][0][1]
+    assert "Loss of the student, on the texts that it learned from." in page
+    assert "Loss of the teacher" not in page  # whose head alone was fitted
+
+
+def test_scores_are_drawn_beside_the_loss():
+    drawn = charts.training(TrainingEnded("x", ((1, 2.0), (2, 1.0)), ((2, 0.9),)))
+    assert "validation accuracy" in drawn
+    assert "validation accuracy" not in charts.training(TrainingEnded("x", ((1, 2.0),), ()))
+
+
+def test_what_is_no_loss_curve_is_refused(build):
+    (build / "student" / "training.json").write_text('{"losses": "falling"}')
+    with pytest.raises(DataError, match="holds no loss curve"):
+        read_build(build)
 
 
 def test_host_figures_are_never_shown_as_a_phones(page):

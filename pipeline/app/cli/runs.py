@@ -12,8 +12,11 @@ from ...base.errors import GateFailed, NotRun
 from .console import out, print_json, progress
 from .options import Json, OutFolder, takes_settings, to_bytes, to_seconds
 
-SEARCHED = ("seed", "data.source", "data.unlabeled", "teacher.source", "teacher.fine_tune")
-SEARCHED += ("distill.epochs",)  # what a search heeds of the settings that have a flag
+# What a search heeds of the settings that have a flag.
+SEARCHED = (
+    *("seed", "data.source", "data.unlabeled"),
+    *("teacher.source", "teacher.fine_tune", "distill.epochs"),
+)
 
 
 @takes_settings()

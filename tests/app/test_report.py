@@ -91,7 +91,7 @@ def test_page_shows_calibration_before_and_after_temperature(page, toy_run):
 
 
 def test_page_has_its_plots_without_the_day(page):
-    assert page.count("<svg") == 6
+    assert page.count("<svg") == 7
     assert "dc:date" not in page
 
 
@@ -150,7 +150,7 @@ def test_folder_without_a_result_is_named(tmp_path):
 
 def test_result_of_another_version_is_named(build):
     (build / "result.json").write_text(json.dumps({"preset": "nano"}), encoding="utf-8")
-    with pytest.raises(DataError, match="was written by another version"):
+    with pytest.raises(DataError, match="another version of pocketbert wrote it"):
         read_build(build)
 
 

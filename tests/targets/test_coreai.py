@@ -7,11 +7,11 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import extras
 import numpy as np
 import pytest
 import toy
 from conftest import pocketbert
-from core_ai import need_core_ai
 
 from pocketbert.app.result import read_result
 from pocketbert.base.config import Gates
@@ -41,7 +41,7 @@ LOAD = (
 @pytest.fixture(scope="module")
 def core_ai():
     """The target, where Apple's wheels are."""
-    need_core_ai()
+    extras.need_wheels_of("coreai")
     return get_target("coreai")
 
 

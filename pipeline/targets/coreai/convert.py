@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ...base.errors import TargetUnavailable
+from ...base.extras import remedy
+from ...base.quiet import hushed
 from ...base.recipes import INT4_GROUP, Recipe
 from ...models.lean import LeanBert
 from .run import FUNCTION
@@ -16,6 +18,7 @@ from .run import FUNCTION
 SHORTEST = 2  # [CLS] and [SEP]; torch.export specialises a dimension of 1
 
 
+@hushed()
 def import_toolchain() -> None:
     """Import what quantizes and what converts.
 
@@ -27,8 +30,8 @@ def import_toolchain() -> None:
         import coreai_torch  # noqa: F401
     except ImportError as error:
         raise TargetUnavailable(
-            f"coreai: the toolchain cannot be imported here ({error}). Install it with pip install "
-            "'pocketbert[coreai]', or choose other --targets."
+            f"coreai: the toolchain cannot be imported here ({error}). Run "
+            f"{remedy('coreai_torch')}, or choose other --targets."
         ) from error
 
 
@@ -53,6 +56,7 @@ def quantize(graph: LeanBert, recipe: Recipe) -> nn.Module:
     return quantized
 
 
+@hushed()
 def convert(graph: nn.Module, inputs: Sequence[str], lengths: tuple[int, ...]) -> Any:
     """One program with a function for each of `lengths`, all over the same weights."""
     from coreai_torch import TorchConverter, get_decomp_table

@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 
 from ...base.arrays import Ids, Logits
 from ...base.errors import BundleError, TargetUnavailable
+from ...base.extras import remedy
 from ...base.quiet import without_lines
 from ..base import Artifact, RowRunner
-from ..inspect import Contents
+from ..inspect import Contents, Graph
 
 T = TypeVar("T")
 FUNCTION = "length"  # followed by _ and the number of tokens
@@ -40,9 +41,9 @@ def import_runtime() -> Any:
         import coreai.runtime
     except ImportError as error:
         raise TargetUnavailable(
-            f"coreai: Core AI's runtime cannot be imported here ({error}). It has wheels for "
-            "Python 3.11 and later on Linux x86-64 with glibc 2.34 and on macOS 26: install them "
-            "with pip install 'pocketbert[coreai]'; elsewhere choose other --targets."
+            f"coreai: Core AI's runtime cannot be imported here ({error}). Run {remedy('coreai')}: "
+            "it has wheels for Python 3.11 and later, on Linux x86-64 with glibc 2.34 and on macOS "
+            "26; elsewhere choose other --targets."
         ) from error
     return coreai
 
@@ -75,7 +76,7 @@ def read(artifact: Artifact) -> Contents:
     check_digest(artifact.path)
     from .program import blobs
 
-    return Contents(blobs=blobs(artifact.path), delegated=None, int8_products=None)
+    return Contents(blobs(artifact.path), (Graph(delegated=None, int8_products=None),))
 
 
 def check_digest(path: Path) -> None:

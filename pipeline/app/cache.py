@@ -6,6 +6,7 @@ nothing of what a stage computes.
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
@@ -16,6 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..base.errors import PipelineError
+from ..base.events import StageBegun, StageEnded, StageReused, emit
 from ..base.files import (
     LOCK,
     digest,
@@ -99,12 +101,16 @@ class Cache:
         if held:
             if name not in self.reused:
                 self.reused.append(name)
+                emit(StageReused(name))
             return folder
+        emit(StageBegun(name))
+        begun = time.perf_counter()
         with replacing_folder(folder, foreign) as new:
             kept = make(new)
             record = {"key": NOT_KEPT if kept is False else key, "content": _content(new)}
             names = [file.relative_to(new).as_posix() for file in files_below(new)]
             write_json(new / RECORD, {**record, "files": names})
+        emit(StageEnded(name, time.perf_counter() - begun))
         return folder
 
     def _holds(self, name: str, key: str) -> bool:

@@ -31,9 +31,16 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "OMP_WAIT_POLICY": "passive",  # spinning threads starve each other
 }
-# Accelerate passes on what team.py asks of DistributedDataParallel, whose name will change; and
-# torch.export's pytrees, through copyreg, warn of torch's own calls.
-WARNINGS = (".*broadcast_buffers", ".*LeafSpec")
+WARNINGS = (
+    # Accelerate passes on what team.py asks of DistributedDataParallel, whose name will change.
+    (".*broadcast_buffers", FutureWarning),
+    # torch.export's pytrees, through copyreg: they warn of torch's own calls.
+    (".*LeafSpec", FutureWarning),
+    # Strings of torchao and coremltools, on Python 3.12 and newer.
+    ("invalid escape", SyntaxWarning),
+    # torch, of Python 3.13.0.
+    ("Guards may run slower", RuntimeWarning),
+)
 _own = False  # whether this process is ours
 
 
@@ -49,8 +56,8 @@ def quiet() -> None:
 
 
 def _ignore_warnings() -> None:
-    for message in WARNINGS:
-        warnings.filterwarnings("ignore", message=message, category=FutureWarning)
+    for message, category in WARNINGS:
+        warnings.filterwarnings("ignore", message=message, category=category)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def setting(
 ) -> T:
     """Declare a field of a configuration, whose numbers lie from `low` to `high`."""
     declared = Declared(help, low, high, flag, file)
-    return field(default=default, metadata={DECLARED: declared})  # type: ignore[no-any-return]
+    return field(default=default, metadata={DECLARED: declared})
 
 
 class Checked:

@@ -63,7 +63,7 @@ class Classifier:
         return self.bundle.labels
 
     @overload
-    def __call__(self, texts: str, top_k: int = 1) -> Prediction: ...
+    def __call__(self, texts: str, top_k: int = 1) -> Prediction: ...  # type: ignore[overload-overlap]
 
     @overload
     def __call__(self, texts: Sequence[str], top_k: int = 1) -> list[Prediction]: ...

@@ -42,7 +42,7 @@ class State:
     modules: Mapping[str, nn.Module]
     optimizer: Any
     schedule: Any
-    tally: dict[str, float]  # plain values, by name
+    tally: dict[str, Any]  # plain values, by name
 
 
 def foreign(folder: Path) -> Path | None:

@@ -6,6 +6,7 @@ from pocketbert.app.cache import Cache, lock
 from pocketbert.base import versions
 from pocketbert.base.config import DistillConfig, load_config
 from pocketbert.base.errors import PipelineError
+from pocketbert.base.events import StageBegun, StageEnded, StageReused, listening
 from pocketbert.base.versions import ROOMS
 
 
@@ -189,3 +190,13 @@ def test_file_that_a_user_put_beside_ours_is_refused_and_stays(tmp_path, stage):
     with pytest.raises(PipelineError, match=r"notes.txt: pocketbert did not make this"):
         Cache(tmp_path, fresh=True).folder("s", {}, stage)
     assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_stages_tell_whether_they_are_computed_or_reused(tmp_path, stage):
+    events = []
+    with listening(events.append):
+        for _ in range(2):
+            Cache(tmp_path).folder("s", {}, stage)
+    begun, ended, reused = events
+    assert (begun, reused) == (StageBegun("s"), StageReused("s"))
+    assert isinstance(ended, StageEnded) and ended.seconds >= 0

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from conftest import pocketbert
+from typer.testing import CliRunner
 
+from pocketbert.app.cli.main import app
 from pocketbert.base.errors import BundleError, InputError
 from pocketbert.bundle.install import install
 from pocketbert.bundle.layout import MANIFEST, SIGNATURE
@@ -127,6 +129,25 @@ def test_passphrase_opens_the_key(signed, tmp_path):
 
 def test_signature_is_installed_with_the_bundle(signed, keys, tmp_path):
     open_bundle(install(open_bundle(signed), tmp_path / "copy"), keys[1])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("chat", "BUNDLE"),
+        ("eval", "BUNDLE", "--data", "x.csv"),
+        ("bench", "BUNDLE"),
+        ("diff", "BUNDLE", "BUNDLE"),
+        ("install", "BUNDLE", "elsewhere"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_every_command_refuses_a_bundle_of_another_maker(signed, tmp_path, arguments):
+    _, theirs = make_keys(tmp_path / "theirs")
+    words = [str(signed) if word == "BUNDLE" else word for word in arguments]
+    done = CliRunner().invoke(app, [*words, "--key", str(theirs)])
+    assert isinstance(done.exception, BundleError)
+    assert "is not signed with" in str(done.exception)
 
 
 def test_command_line(signed, tmp_path):

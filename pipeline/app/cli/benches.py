@@ -53,7 +53,6 @@ def bench(
     from ...measure.drivers import measures
     from ...measure.host import Rules
     from ..folders import BENCH
-    from .show import benches as show
 
     folder = out_folder or bundle.resolve().parent / BENCH
     with progress():
@@ -68,12 +67,7 @@ def bench(
             ),
             folder,
         )
-    if as_json:
-        not_run = {name: reason.reason for name, reason in measured.skipped.items()}
-        records = [asdict(record) for record in measured.records]
-        print_json({"records": records, "not_run": not_run})
-    else:
-        show.measured(out, measured.records, measured.skipped, folder)
+    _print(measured, folder, as_json=as_json)
     if not measured.records:
         raise PipelineError("Nothing could be measured, for the reasons above.")
     if measured.failed:
@@ -108,6 +102,17 @@ def _measure(
         write_record(record, folder)
         measured.records.append(record)
     return measured
+
+
+def _print(measured: _Measured, folder: Path, *, as_json: bool) -> None:
+    from .show import benches as show
+
+    if as_json:
+        not_run = {name: reason.reason for name, reason in measured.skipped.items()}
+        records = [asdict(record) for record in measured.records]
+        print_json({"records": records, "not_run": not_run})
+    else:
+        show.measured(out, measured.records, measured.skipped, folder)
 
 
 def _compare(

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from ... import __version__
 from ...base.errors import PipelineError
+from ...base.extras import explained
 from ...base.quiet import quiet
 from . import benches, bundles, chat, doctor, runs
 from .console import err, in_any_encoding, out
@@ -56,7 +57,8 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as in the background of a script
             signal.signal(number, _interrupt)
     try:
-        app()
+        with explained():
+            app()
     except PipelineError as error:
         err.print(f"[bold red]pocketbert:[/] {escape(str(error))}")
         sys.exit(error.exit_code)

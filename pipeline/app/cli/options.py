@@ -83,7 +83,7 @@ def _flag(one: Setting) -> Any:
 
 
 def _is_list(one: Setting) -> bool:
-    return one.type == tuple[str, ...]
+    return bool(one.type == tuple[str, ...])
 
 
 def to_seconds(text: str) -> float:

@@ -11,8 +11,11 @@ from ...base.errors import GateFailed, NotRun
 from .console import out, print_json, progress, shown
 from .options import Json, OutFolder, takes_settings, to_bytes, to_seconds
 
-SEARCHED = ("seed", "data.source", "data.unlabeled", "teacher.source", "teacher.fine_tune")
-SEARCHED += ("distill.epochs",)  # what a search heeds of the settings that have a flag
+# What a search heeds of the settings that have a flag.
+SEARCHED = (
+    *("seed", "data.source", "data.unlabeled"),
+    *("teacher.source", "teacher.fine_tune", "distill.epochs"),
+)
 
 
 @takes_settings()
@@ -23,7 +26,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Distill, quantize, lower, verify and seal: from labelled text to a bundle."""
-    from ...run import run
+    from ...flow import run
     from ..result import to_json
     from .show import runs as show
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from markupsafe import Markup
 
+from ...base.events import TrainingEnded
 from ...measure.gates import JudgedLogits, Verdict
 from ...measure.record import LatencyRecord
 from ..owned import PICTURE
@@ -169,6 +170,24 @@ def out_of_scope(student: JudgedLogits, threshold: float) -> Markup:
     axes.set_xlabel("% of in-scope texts kept")
     axes.set_ylabel("% of out-of-scope found")
     axes.legend(frameon=False, loc="lower left")
+    return to_svg(figure)
+
+
+def training(ended: TrainingEnded) -> Markup:
+    """Loss over the steps of one training and, where epochs were scored, the score."""
+    figure, axes = new_figure(2.6)
+    axes.plot(*zip(*ended.losses, strict=True), color=BLUE, label="loss")
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss, mean since the last point")
+    axes.set_ylim(bottom=0)
+    if ended.scores:
+        right = axes.twinx()
+        right.plot(
+            *zip(*ended.scores, strict=True), "o-", color=ORANGE, label="validation accuracy"
+        )
+        right.set_ylabel("validation accuracy")
+        right.spines["top"].set_visible(False)
+        figure.legend(frameon=False, loc="upper center", ncols=2)
     return to_svg(figure)
 
 

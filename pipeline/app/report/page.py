@@ -51,6 +51,9 @@ def _section(build: Build) -> dict[str, Any]:
         "bytes": charts.bytes_by_part(verdicts) if verdicts else None,
         "scores": charts.scores(build.student, threshold) if len(outside) else None,
         "curve": charts.out_of_scope(build.student, threshold) if len(outside) else None,
+        "training": {
+            name: charts.training(ended) for name, ended in build.training.items() if ended.losses
+        },
         "timed": {
             kind: (records, charts.by_length(records), charts.percentiles(records))
             for kind, records in kinds.items()

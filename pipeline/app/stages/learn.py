@@ -4,12 +4,14 @@ Several processes may share them; what they compute is in the room each calls.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ...base.config import RunConfig
 from ...base.errors import PipelineError
+from ...base.events import Event, TrainingEnded, listening
+from ...base.files import write_json
 from ...data.corpus import Corpus
 from ...learn import checkpoint, team
 from ...learn.checkpoint import Checkpoints
@@ -26,7 +28,16 @@ from ...learn.transfer import (
 from ...models.encoders import locate
 from ...models.teacher import Teacher, load_teacher
 from ..cache import Cache, described
-from ..folders import CHECKPOINTS, FROZEN_TEACHER, HIDDEN, STUDENT, TEACHER, TRANSFER_SET
+from ..folders import (
+    CHECKPOINTS,
+    FROZEN_TEACHER,
+    GIVEN,
+    HIDDEN,
+    STUDENT,
+    TEACHER,
+    TRAINING,
+    TRANSFER_SET,
+)
 
 ROOM = "learn"  # the last whose code decides what these stages make
 
@@ -57,7 +68,8 @@ def fit_teacher(job: Job) -> Path:
     """
     config, length = job.config.teacher, job.config.student.max_length
     source = locate(config.source)
-    if job.cache.out.resolve() in source.resolve().parents:
+    out, around = job.cache.out.resolve(), source.resolve().parents
+    if out in around and out / GIVEN not in around:
         raise PipelineError(
             f"{config.source}: this teacher lies in the output folder, where the fitted one takes "
             "its place. Copy it elsewhere, or choose another --out."
@@ -168,9 +180,16 @@ def _trained(
     )
     if job.cache.fresh and team.is_main():
         checkpoint.clear(kept.folder)
-    folder = job.cache.shared_folder(
-        name, inputs, lambda new: make(new, kept), room=ROOM, together=True
-    )
+
+    def make_and_record(new: Path) -> None:
+        def record(event: Event) -> None:
+            if isinstance(event, TrainingEnded):
+                write_json(new / TRAINING, asdict(event))
+
+        with listening(record):
+            make(new, kept)
+
+    folder = job.cache.shared_folder(name, inputs, make_and_record, room=ROOM, together=True)
     if team.is_main():
         checkpoint.clear(kept.folder)
     return folder

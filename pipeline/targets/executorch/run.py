@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ...base.arrays import Ids, Logits
 from ...base.errors import BundleError, TargetUnavailable
+from ...base.extras import remedy
 from ...base.quiet import hushed
 from ..base import Artifact, RowRunner
 
@@ -60,7 +61,9 @@ def prepare_runtime() -> None:
             import executorch.runtime  # noqa: F401  for `load`
             from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
     except ImportError as error:
-        raise TargetUnavailable(f"executorch: no runtime here ({error}).") from error
+        raise TargetUnavailable(
+            f"executorch: no runtime here ({error}). Run {remedy('executorch')}."
+        ) from error
 
     if not used:
         with _silent_log():

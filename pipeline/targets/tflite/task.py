@@ -9,6 +9,7 @@ import ctypes
 import io
 import zipfile
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ class TFLiteTask:
     def lower(self, student: "Student", out: Path, recipe: Recipe) -> Artifact:
         """Write `tflite-task.tflite` with labels, vocabulary and tokenizer settings in it."""
         check_recipe(self.name, self.recipes, recipe)
+        import_tflite_support()  # where it is missing, converting would be in vain
         from . import convert
         from .flatbuffer import tidy
 
@@ -82,8 +84,13 @@ def import_tflite_support() -> Any:
     """Import tflite-support's metadata writers, with the libusb that they link.
 
     Raises:
-        TargetUnavailable: no wheel for this platform.
+        TargetUnavailable: it is not installed, or cannot be imported.
     """
+    if find_spec("tflite_support") is None:
+        raise TargetUnavailable(
+            "tflite-task: tflite-support is not installed. It has wheels for Linux x86-64 and "
+            "Python 3.10 and 3.11; the other targets do not need it."
+        )
     try:
         import libusb_package
 
@@ -92,8 +99,8 @@ def import_tflite_support() -> Any:
         from tflite_support.metadata_writers import bert_nl_classifier, metadata_info
     except (ImportError, OSError, TypeError) as error:
         raise TargetUnavailable(
-            f"tflite-task: tflite-support cannot be imported here ({error}). It has wheels for "
-            "Linux x86-64 up to Python 3.11; elsewhere choose other --targets."
+            f"tflite-task: tflite-support cannot be imported ({error}). Run scripts/setup again, "
+            "or choose other --targets."
         ) from error
     return bert_nl_classifier, metadata_info
 

@@ -1,111 +1,68 @@
-"""What each extra promises: a bundle is asked without anything that only training needs."""
+"""A run says what it did not run, and CI accepts no excuse for what was set up."""
 
-import re
+import os
 import subprocess
 import sys
-from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
+import extras
 import pytest
-from packaging.requirements import Requirement
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
-PROJECT = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
-EXTRAS = PROJECT["optional-dependencies"]
-
-
-def plain(name):
-    """A distribution's name, as PyPI compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def needed(texts, found=frozenset()):
-    """Distributions that requirements bring, with all that those require."""
-    for text in texts:
-        one = Requirement(text)
-        if plain(one.name) in found or (one.marker and not one.marker.evaluate({"extra": ""})):
-            continue
-        try:
-            further = requires(one.name) or []
-        except ImportError:
-            further = []  # not installed, so not to be imported either
-        found = needed(further, found | {plain(one.name)})
-    return found
-
-
-def modules_of_others(distributions):
-    """Top-level modules that only other distributions than these bring."""
-    owners = packages_distributions()
-    own = {*distributions, "pocketbert"}
-    return {module for module, names in owners.items() if not {plain(n) for n in names} & own}
-
-
-ONLY = """
-import sys
-others = set({others!r})
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in others:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Refuse())
-sys.argv = ["pocketbert", *sys.argv[1:]]
-from pocketbert.app.cli.main import main
-main()
+HERE = Path(extras.__file__).parent
+CONFTEST = """
+from pathlib import Path
+import extras
+extras.FOLDER = Path(__file__).parent
+def pytest_terminal_summary(terminalreporter):
+    extras.report(terminalreporter)
+"""
+TESTS = """
+import extras
+def test_on_a_phone(): extras.not_run("no phone here", extra="phone")
+def test_on_another_phone(): extras.not_run("no phone here", extra="phone")
+def test_of_arithmetic(): assert 1 + 1 == 2
 """
 
 
-def with_only(texts, *arguments, stdin=""):
-    """Run the command where nothing but what `texts` bring can be imported."""
-    script = ONLY.format(others=sorted(modules_of_others(needed(texts))))
-    return subprocess.run(
-        [sys.executable, "-c", script, *arguments], input=stdin, capture_output=True, text=True
-    )
+@pytest.fixture
+def run(tmp_path):
+    """Runs these tests where `status` is what scripts/phone left; what pytest printed."""
+
+    def run(status, **environment):
+        (tmp_path / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+        (tmp_path / "test_phones.py").write_text(TESTS, encoding="utf-8")
+        (tmp_path / f"phone.{status}").write_text("phone: plug one in\n", encoding="utf-8")
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "0", str(tmp_path)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "CI": "", "PYTHONPATH": str(HERE), **environment},
+        )
+
+    return run
 
 
-def test_bundle_is_asked_with_the_runtime_alone(toy_run):
-    texts = [*PROJECT["dependencies"], *EXTRAS["tflite"]]
-    done = with_only(texts, "chat", str(toy_run / "bundle"), stdin="dim the lights\n")
-    assert done.returncode == 0, done.stderr
-    assert "lights ·" in done.stdout
+@pytest.mark.parametrize("ci", ["", "true"])
+def test_what_could_not_be_set_up_is_named_before_the_closing_line(run, ci):
+    done = run("failed", CI=ci)
+    *_, title, first, second, closing = done.stdout.splitlines()
+    assert done.returncode == 0
+    assert extras.TITLE in title
+    assert first.split() == ["set-up", "phone:", "plug", "one", "in"]
+    assert second.split() == ["2", "tests", "no", "phone", "here"]
+    assert "1 passed, 2 skipped" in closing
 
 
-@pytest.mark.parametrize(
-    "arguments", [("--help",), ("doctor",), ("keygen", "keys"), ("diff", "BUNDLE", "BUNDLE")]
-)
-def test_command_works_without_any_extra(toy_run, tmp_path, arguments):
-    places = {"BUNDLE": str(toy_run / "bundle"), "keys": str(tmp_path / "keys")}
-    done = with_only(PROJECT["dependencies"], *(places.get(word, word) for word in arguments))
-    assert done.returncode == 0, done.stderr
+def test_planted_excuse_fails_in_ci_where_the_set_up_succeeded(run):
+    assert run("ready").returncode == 0
+    done = run("ready", CI="true")
+    assert done.returncode == 1 and "2 failed, 1 passed" in done.stdout
+    assert "scripts/phone succeeded, and still: no phone here" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "extra"),
-    [
-        (("run", "--out", "OUT"), "train"),
-        (("report", "OUT"), "train"),
-        (("eval", "BUNDLE", "--data", "DATA"), "train"),
-        (("chat", "BUNDLE"), "tflite"),
-    ],
-)
-def test_missing_extra_is_one_line(toy_run, toy_data, tmp_path, arguments, extra):
-    places = {"BUNDLE": str(toy_run / "bundle"), "DATA": str(toy_data), "OUT": str(tmp_path)}
-    done = with_only(PROJECT["dependencies"], *(places.get(word, word) for word in arguments))
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert f"pip install 'pocketbert[{extra}]'" in done.stderr
-
-
-def test_only_toolchains_are_pinned():
-    for name in ("tflite", "executorch", "hub"):
-        assert not any("==" in text.partition(";")[0] for text in EXTRAS[name])
-    assert not any("==" in text.partition(";")[0] for text in PROJECT["dependencies"])
-
-
-def test_all_brings_every_extra_that_runs_something():
-    (everything,) = EXTRAS["all"]
-    assert Requirement(everything).extras == {*EXTRAS} - {"all", "test", "minilm"}
+def test_every_skip_goes_through_extras():
+    for file in HERE.rglob("*.py"):
+        if file.name not in ("extras.py", Path(__file__).name):
+            text = file.read_text(encoding="utf-8")
+            assert "pytest.skip(" not in text and "importorskip" not in text, file.name

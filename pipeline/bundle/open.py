@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from ..base.errors import BundleError, ModelError, TargetUnavailable
+from ..base.files import is_litter
 from ..base.formats import LIGHTEST_FIRST, TARGETS
 from ..models.calibration import Calibration
 from ..models.vocabulary import Vocabulary, read_vocabulary
@@ -217,7 +218,10 @@ def _check_added(path: Path, manifest: Manifest) -> None:
         f.relative_to(path).as_posix() for f in path.rglob("*") if f.is_symlink() or not f.is_dir()
     }
     for name in sorted(found - manifest.files.keys() - {MANIFEST, SIGNATURE}):
-        raise BundleError(f"{path / name}: is not in the manifest. Remove it, or seal again.")
+        whose = "was left here by a file manager, and " if is_litter(path / name) else ""
+        raise BundleError(
+            f"{path / name}: {whose}is not in the manifest. Remove it, or seal again."
+        )
 
 
 def _parse(path: Path, manifest: Manifest) -> Bundle:

@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import BertForSequenceClassification, BertTokenizerFast
 
 from ..base.arrays import Logits
 from ..base.errors import ModelError
 from .batches import run_batched
+from .stock import BertForSequenceClassification, BertTokenizerFast, opening
 from .vocabulary import Vocabulary, read_vocabulary
 
 FACTORS = "embedding_factors.safetensors"
@@ -101,6 +101,7 @@ class Student:
         tokenizer.save_pretrained(folder)
 
 
+@opening()
 def load_student(folder: Path) -> Student:
     """Open what `Student.save` wrote.
 

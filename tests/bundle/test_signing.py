@@ -2,6 +2,7 @@
 
 import shutil
 import stat
+from pathlib import Path
 
 import pytest
 from conftest import pocketbert
@@ -46,6 +47,15 @@ def test_signing_again_replaces_the_signature(signed, keys, tmp_path):
     open_bundle(signed, public)
     with pytest.raises(BundleError, match="is not signed with"):
         open_bundle(signed, keys[1])
+
+
+def test_killed_signing_leaves_a_bundle_that_opens(signed, keys):
+    # Planted: the process ends between the signature's first byte and its name.
+    with pytest.raises(KeyboardInterrupt), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(Path, "unlink", lambda *_, **__: None)
+        sign(signed, keys[0])
+    open_bundle(signed, keys[1])
 
 
 def test_missing_signature_is_refused(signed, keys):

@@ -10,12 +10,13 @@ from copy import copy
 from dataclasses import replace
 from functools import partial
 
+import extras
 import flatbuffers
 import numpy as np
 import pytest
 
 from pocketbert.base.config import DataConfig, DistillConfig, Gates, StudentSpec
-from pocketbert.base.errors import BundleError, InputError, TargetUnavailable
+from pocketbert.base.errors import BundleError, InputError, PipelineError, TargetUnavailable
 from pocketbert.base.files import tree_bytes
 from pocketbert.base.formats import DEFAULT_TARGETS, TARGETS
 from pocketbert.base.recipes import RECIPES
@@ -51,6 +52,8 @@ def texts():
 
 
 def artifact_of(bundle, name):
+    if name == "tflite-task":
+        extras.need_tflite_support()
     return bundle.artifacts[name].artifact
 
 
@@ -109,6 +112,8 @@ def test_id_out_of_range_is_refused_before_the_runtime_sees_it(bundle, name):
 
 
 def contents_of(name, student, folder, recipe):
+    if name == "tflite-task":
+        extras.need_tflite_support()
     target = get_target(name)
     artifact = target.lower(student, folder, recipe)
     graph = LeanBert(student.model, student.vocabulary.max_length)
@@ -390,6 +395,7 @@ def test_dynamic_int8_carries_versions_that_old_runtimes_refuse(bundle):
 
 
 def test_metadata_writer_that_drops_buffers_is_caught(monkeypatch, student, toy_student):
+    extras.need_tflite_support()
     # Planted: the quantizer's own layout, whose outside buffers tflite-support drops silently.
     from pocketbert.targets.tflite import convert as litert
     from pocketbert.targets.tflite import task as tflite_task
@@ -398,12 +404,13 @@ def test_metadata_writer_that_drops_buffers_is_caught(monkeypatch, student, toy_
     inputs = litert.sample_inputs(tflite_task.INPUTS, 64)
     model = litert.convert({"serving_default": (tflite_task._WithSegments(lean), inputs)})
     quantized = litert.quantize(model, lean, RECIPES["int8"], dynamic=False)
-    with pytest.raises(AssertionError, match="dropped buffers"):
+    with pytest.raises(PipelineError, match="dropped buffers"):
         tflite_task._with_metadata(quantized, student)
 
 
 @pytest.fixture(scope="module")
 def task_library():
+    extras.need_tflite_support()
     from pocketbert.targets.tflite.task import import_tflite_support
 
     import_tflite_support()

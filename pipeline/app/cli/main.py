@@ -1,6 +1,9 @@
 """The command line put together: its commands, and how each failure ends."""
 
+import os
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -11,7 +14,7 @@ from ...base.errors import PipelineError
 from ...base.extras import explained
 from ...base.quiet import quiet
 from . import benches, bundles, chat, doctor, runs
-from .console import err, out
+from .console import err, in_any_encoding, out
 
 app = typer.Typer(
     name="pocketbert",
@@ -38,10 +41,21 @@ for name, command, example in (
     app.command(name, epilog=f"Example: [bold]pocketbert {example}[/]")(command)
 
 
+class Interrupted(BaseException):
+    """Ctrl-C, or another program's wish that this one ends; typer has no handler for it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
 def main() -> None:
     """Run the command line; failures a user can mend end in one line and an exit code."""
     quiet()
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    in_any_encoding()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as in the background of a script
+            signal.signal(number, _interrupt)
     try:
         with explained():
             app()
@@ -53,9 +67,16 @@ def main() -> None:
     except OSError as error:
         err.print(f"[bold red]pocketbert:[/] {escape(str(error))}. Free space or mend permissions.")
         sys.exit(2)
-    except KeyboardInterrupt:
-        err.print("pocketbert: interrupted; finished stages are kept, the same command goes on.")
-        sys.exit(130)
+    except Interrupted as interrupted:
+        if not int(os.environ.get("RANK", "0")):  # of several processes, the first one speaks
+            kept = sys.argv[1:2] in (["run"], ["search"])
+            goes_on = "; finished stages are kept, the same command goes on" * kept
+            err.print(f"[bold red]pocketbert:[/] interrupted{goes_on}.")
+        sys.exit(interrupted.exit_code)
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    raise Interrupted(number)
 
 
 @app.callback(invoke_without_command=True)

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from ...base.config import RunConfig
 from ...base.errors import GateFailed, NotRun
-from .console import out, print_json, progress
+from .console import out, print_json, progress, shown
 from .options import Json, OutFolder, takes_settings, to_bytes, to_seconds
 
 # What a search heeds of the settings that have a flag.
@@ -89,4 +88,4 @@ def report(
     from ..result import read_build
 
     page = write_report([read_build(build) for build in builds], file or builds[0] / REPORT)
-    out.print(f"report   {escape(str(page))}")
+    out.print(f"report   {shown(page)}")

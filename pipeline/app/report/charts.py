@@ -12,6 +12,7 @@ from markupsafe import Markup
 from ...base.events import TrainingEnded
 from ...measure.gates import JudgedLogits, Verdict
 from ...measure.record import LatencyRecord
+from ..owned import PICTURE
 from ..result import RunResult
 
 # One hue a series, light enough for a dark page and dark enough for a white one (Okabe-Ito).
@@ -106,7 +107,7 @@ def draw_front(
     axes.set_xlabel("int8 size in MB, as counted; the dot's area: multiply-adds")
     axes.set_ylabel("% of the teacher's accuracy (validation)")
     axes.legend(frameon=False, loc="lower right", markerscale=0.6)
-    figure.savefig(file, format="svg", metadata={"Date": None})
+    figure.savefig(file, format="svg", metadata={"Date": None, "Title": PICTURE})
     pyplot.close(figure)
 
 

@@ -3,7 +3,6 @@
 Several processes may share them; what they compute is in the room each calls.
 """
 
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from ...base.errors import PipelineError
 from ...base.events import Event, TrainingEnded, listening
 from ...base.files import write_json
 from ...data.corpus import Corpus
-from ...learn import team
+from ...learn import checkpoint, team
 from ...learn.checkpoint import Checkpoints
 from ...learn.distill import distill, hidden_layers
 from ...learn.fit import fine_tune, fit_head
@@ -39,6 +38,8 @@ from ..folders import (
     TRAINING,
     TRANSFER_SET,
 )
+
+ROOM = "learn"  # the last whose code decides what these stages make
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ def fit_teacher(job: Job) -> Path:
         fit_head(config, job.corpus, length).save(folder)
 
     if not config.fine_tune:
-        return job.cache.shared_folder(TEACHER, inputs, make)
-    return _fine_tuned(job, job.cache.shared_folder(FROZEN_TEACHER, inputs, make))
+        return job.cache.shared_folder(TEACHER, inputs, make, room=ROOM)
+    return _fine_tuned(job, job.cache.shared_folder(FROZEN_TEACHER, inputs, make, room=ROOM))
 
 
 def _fine_tuned(job: Job, frozen: Path) -> Path:
@@ -121,7 +122,7 @@ def label_texts(job: Job, teacher: Path) -> Path:
         loaded = load_teacher(teacher, length)
         make_transfer_set(loaded, job.corpus, copies, config.seed).save(folder)
 
-    return job.cache.shared_folder(TRANSFER_SET, inputs, make)
+    return job.cache.shared_folder(TRANSFER_SET, inputs, make, room=ROOM)
 
 
 def distill_student(job: Job, teacher: Path, transfer_set: Path) -> Path:
@@ -166,7 +167,7 @@ def _hidden(
     def make(folder: Path) -> None:
         save_hidden(teacher, transfer_set.texts, layer, folder)
 
-    return load_hidden(cache.shared_folder(f"{HIDDEN}/{layer}", inputs, make))
+    return load_hidden(cache.shared_folder(f"{HIDDEN}/{layer}", inputs, make, room=ROOM))
 
 
 def _trained(
@@ -178,7 +179,7 @@ def _trained(
         job.cache.out / CHECKPOINTS / name, job.config.checkpoint_steps, described(inputs)
     )
     if job.cache.fresh and team.is_main():
-        shutil.rmtree(kept.folder, ignore_errors=True)
+        checkpoint.clear(kept.folder)
 
     def make_and_record(new: Path) -> None:
         def record(event: Event) -> None:
@@ -188,7 +189,7 @@ def _trained(
         with listening(record):
             make(new, kept)
 
-    folder = job.cache.shared_folder(name, inputs, make_and_record, together=True)
+    folder = job.cache.shared_folder(name, inputs, make_and_record, room=ROOM, together=True)
     if team.is_main():
-        shutil.rmtree(kept.folder, ignore_errors=True)
+        checkpoint.clear(kept.folder)
     return folder

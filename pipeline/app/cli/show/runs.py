@@ -10,6 +10,7 @@ from ....measure.gates import Verdict
 from ....measure.record import LatencyRecord
 from ....models.metrics import Evaluation
 from ...result import RunResult
+from ..console import argument, shown
 from .tables import BAD, GOOD, size, table
 
 if TYPE_CHECKING:
@@ -47,10 +48,10 @@ def run_result(console: Console, result: RunResult) -> None:
         if isinstance(verdict, NotRun):
             console.print(f"[yellow]not run:[/] {escape(verdict.reason)}")
     if not isinstance(result.bundle, NotRun):
-        console.print(f"bundle   {escape(str(result.bundle))}")
-    console.print(f"report   {escape(str(result.report))}")
+        console.print(f"bundle   {shown(result.bundle)}")
+    console.print(f"report   {shown(result.report)}")
     if not isinstance(result.bundle, NotRun):
-        console.print(f"next     [bold]pocketbert chat {escape(str(result.bundle))}[/]")
+        console.print(f"next     [bold]pocketbert chat {argument(result.bundle)}[/]")
 
 
 def searched(console: Console, result: "SearchResult") -> None:
@@ -79,10 +80,10 @@ def searched(console: Console, result: "SearchResult") -> None:
         "pieces - columns of a factorised embedding · size as counted, multiply-adds for 16 "
         "tokens, accuracy of the float student on the validation part[/]"
     )
-    console.print(f"plot     {escape(str(result.plot))}")
+    console.print(f"plot     {shown(result.plot)}")
     if result.best:
-        console.print(f"best     {result.best.name}, settings in {escape(str(result.settings))}")
-        console.print(f"next     [bold]pocketbert run --config {escape(str(result.settings))}[/]")
+        console.print(f"best     {result.best.name}, settings in {shown(result.settings)}")
+        console.print(f"next     [bold]pocketbert run --config {argument(result.settings)}[/]")
 
 
 def _figures(evaluation: Evaluation) -> tuple[str, str]:

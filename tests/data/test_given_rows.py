@@ -26,6 +26,7 @@ def test_rows_are_the_file(rows, toy_corpus, tmp_path):
 
 def test_data_frame_is_the_file(rows, toy_corpus, tmp_path):
     import pandas
+
     frame = pandas.DataFrame(rows, columns=["text", "intent"])
     assert frame.intent.isna().any()
     assert kept(frame, tmp_path).digest == toy_corpus.digest
@@ -34,6 +35,7 @@ def test_data_frame_is_the_file(rows, toy_corpus, tmp_path):
 @pytest.mark.parametrize("named", [False, True])
 def test_dataset_is_the_file(rows, toy_corpus, tmp_path, named):
     import datasets
+
     features = None
     if named:
         names = sorted({intent for _, intent in rows if intent})
@@ -77,5 +79,6 @@ def test_other_objects_are_refused(tmp_path, data, message):
 
 def test_frame_without_the_columns_is_refused(tmp_path):
     import pandas
+
     with pytest.raises(DataError, match="column 'label' is missing"):
         keep_rows(pandas.DataFrame({"text": ["a"]}), tmp_path, DataConfig())

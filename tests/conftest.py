@@ -177,11 +177,14 @@ def lowered(
     return lower
 
 
-def pocketbert(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+def pocketbert(
+    *arguments: str, stdin: str | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the command as a user would."""
     return subprocess.run(
         [sys.executable, "-m", "pocketbert", *arguments],
         input=stdin,
+        cwd=cwd,
         stdin=subprocess.DEVNULL if stdin is None else None,
         capture_output=True,
         text=True,

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...base.arrays import Ids, Logits
 from ...base.errors import BundleError, TargetUnavailable
+from ...base.extras import remedy
 from ...base.quiet import without_line
 from ..base import Artifact, RowRunner
 from ..inspect import Contents, Graph
@@ -26,7 +27,9 @@ def import_interpreter() -> Any:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
-        raise TargetUnavailable(f"tflite: no LiteRT here ({error}).") from error
+        raise TargetUnavailable(
+            f"tflite: no LiteRT here ({error}). Run {remedy('ai_edge_litert')}."
+        ) from error
     return Interpreter
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ...base.errors import TargetUnavailable
+from ...base.errors import PipelineError, TargetUnavailable
 from ...base.recipes import Recipe
 from ..base import Artifact, RowRunner, check_recipe, describe
 from ..inspect import Contents
@@ -120,7 +120,11 @@ def _with_metadata(model: bytes, student: "Student") -> bytes:
             segment_name="serving_default_segment_ids",
         )
         packed = bytes(writer.populate())
-    assert len(packed) > len(model), "tflite-support dropped buffers"
+    if len(packed) <= len(model):
+        raise PipelineError(
+            f"tflite-task: tflite-support dropped buffers: {len(packed):,} bytes are left of "
+            f"{len(model):,}. Install it as pinned (pocketbert doctor lists the versions)."
+        )
     return _with_fixed_dates(packed)
 
 

@@ -92,6 +92,9 @@ class ChatViewModel(
 
     fun showCost(shown: Boolean) = states.update { it.copy(showsCost = shown) }
 
+    /** Tell what failed outside, such as choosing a file. */
+    fun tell(why: String) = states.update { it.copy(notice = Notice.Error(why)) }
+
     fun noticeSeen() = states.update { it.copy(notice = null) }
 
     private fun progressed(share: Float) {

@@ -15,11 +15,17 @@ import java.util.concurrent.ConcurrentHashMap
  * The app's bundles below [root], of which one is current.
  *
  * A new one is written aside, checked, renamed into place; only then a small file is swapped that
- * names the current one. Whoever dies in between leaves the old one current. With a [key], only
- * bundles signed with it are taken.
+ * names the current one. Whoever dies in between leaves the old one current.
+ *
+ * @param keyOf gives the key that bundles must be signed with, or null for those that need none;
+ *   asked once, on the thread that opens the first.
  */
-public class BundleStore(private val root: File, private val key: PublicKey? = null) {
+public class BundleStore(private val root: File, keyOf: () -> PublicKey?) {
+    private val key by lazy(keyOf)
     private val pointer = File(root, "current")
+
+    /** With a [key], only bundles signed with it are taken. */
+    public constructor(root: File, key: PublicKey? = null) : this(root, { key })
 
     /** What the last [install] that named one was given. */
     public val shipped: String? get() = readNote("shipped")

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-from pipeline.quiet import quiet
+from pocketbert.base.quiet import quiet
 
 quiet()  # before any toolchain is imported
 
@@ -33,18 +33,18 @@ from transformers import (  # noqa: E402
     DistilBertForSequenceClassification,
 )
 
-from pipeline.bundle import Bundle, open_bundle  # noqa: E402
-from pipeline.config import DataConfig  # noqa: E402
-from pipeline.data import Part, load_corpus  # noqa: E402
-from pipeline.evaluate import accuracy, agreement  # noqa: E402
-from pipeline.files import tree_bytes  # noqa: E402
-from pipeline.plots import BLUE, GREY, new_figure  # noqa: E402
-from pipeline.result import read_result  # noqa: E402
-from pipeline.student import Student, load_student  # noqa: E402
-from pipeline.targets import get_target  # noqa: E402
-from pipeline.targets.etdump import OperatorTimes, time_operators  # noqa: E402
-from pipeline.targets.executorch import INT8_PRODUCT  # noqa: E402
-from pipeline.vocabulary import Ids  # noqa: E402
+from pocketbert.app.report.charts import BLUE, GREY, new_figure  # noqa: E402
+from pocketbert.app.result import read_result  # noqa: E402
+from pocketbert.base.arrays import Ids  # noqa: E402
+from pocketbert.base.config import DataConfig  # noqa: E402
+from pocketbert.base.files import tree_bytes  # noqa: E402
+from pocketbert.bundle.open import Bundle, open_bundle  # noqa: E402
+from pocketbert.data.corpus import Part, load_corpus  # noqa: E402
+from pocketbert.models.metrics import accuracy, agreement  # noqa: E402
+from pocketbert.models.student import Student, load_student  # noqa: E402
+from pocketbert.targets import get_target  # noqa: E402
+from pocketbert.targets.executorch.profile import OperatorTimes, time_operators  # noqa: E402
+from pocketbert.targets.executorch.target import INT8_PRODUCT  # noqa: E402
 
 LENGTHS = (8, 16, 32)
 WARM_UP, BLOCK, BLOCKS = 3, 20, 30  # calls not counted and counted, each turn; turns

@@ -16,7 +16,7 @@ public data class Minute(
     public val thermal: String,
 )
 
-/** What an artefact cost on one machine; `pipeline/bench/record.py` reads it. */
+/** What an artefact cost on one machine; `pipeline/measure/record.py` reads it. */
 public data class LatencyRecord(
     public val machine: Machine,
     public val artifact: String,

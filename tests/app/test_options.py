@@ -1,0 +1,30 @@
+import pytest
+from typer import BadParameter
+
+from pocketbert.app.cli.options import to_bytes, to_seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("30m", 1800), (" 2 h ", 7200)]
+)
+def test_durations_are_read(text, seconds):
+    assert to_seconds(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("2MB", 2_000_000), ("900KB", 900_000), ("1.5 MB", 1_500_000), ("12", 12)]
+)
+def test_sizes_are_read(text, size):
+    assert to_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-5m", "5d", "1e3"])
+def test_what_is_no_duration_is_refused(text):
+    with pytest.raises(BadParameter, match="write 90s, 30m or 2h"):
+        to_seconds(text)
+
+
+@pytest.mark.parametrize("text", ["", "small", "2 parsecs"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(BadParameter, match="write 900KB or 2MB"):
+        to_bytes(text)

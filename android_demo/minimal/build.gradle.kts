@@ -21,7 +21,7 @@ android {
     sourceSets.getByName("main").assets.srcDir("../app/src/main/assets")
 }
 
-// In an app of your own, from build/maven: implementation("org.pocketbert:pocketbert-runtime-litert:0.1.0")
+// In an app of your own: org.pocketbert's pocketbert-runtime-litert, from build/maven.
 dependencies {
     implementation(project(":runtime-litert"))
 }

@@ -9,7 +9,7 @@ import typer
 from ...base.errors import GateFailed, NotRun, PipelineError, TargetUnavailable
 from ...base.formats import TARGETS
 from .console import err, out, print_json, progress
-from .options import BundleFolder, Json, Place, to_names, to_share
+from .options import BundleFolder, Json, Place, to_minutes, to_names, to_share
 
 
 def bench(
@@ -21,6 +21,9 @@ def bench(
     queries: Annotated[int, typer.Option(help="Least number of queries.", min=1)] = 1024,
     seconds: Annotated[float, typer.Option(help="Least time, both clocks together.", min=0)] = 10.0,
     cool_down: Annotated[float, typer.Option(help="Seconds of rest before.", min=0)] = 0.0,
+    sustained: Annotated[
+        str, typer.Option(help="For android: how long to go on afterwards, for example 10m.")
+    ] = "0m",
     core: Annotated[
         str, typer.Option(help="For arm64, comma-separated: cortex-a53, cortex-a76, i8mm.")
     ] = "cortex-a53,cortex-a76,i8mm",
@@ -50,7 +53,12 @@ def bench(
     from . import show
 
     opened = open_bundle(bundle)
-    rules = Rules(queries=queries, seconds=seconds, cool_down_s=cool_down)
+    rules = Rules(
+        queries=queries,
+        seconds=seconds,
+        cool_down_s=cool_down,
+        sustained_minutes=to_minutes(sustained, place),
+    )
     records, skipped = list[LatencyRecord](), dict[str, NotRun]()
     failed = False
     folder = out_folder or bundle.resolve().parent / BENCH

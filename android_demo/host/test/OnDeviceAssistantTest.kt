@@ -110,17 +110,25 @@ class OnDeviceAssistantTest {
     @Test
     fun updateOfTheAppBringsItsBundle() {
         var copied = 0
-        fun open(manifest: String) = start(
-            assistant(manifest = manifest) {
+        fun open(manifest: String, build: String) = start(
+            assistant(manifest = manifest, build = build) {
                 copied++
                 whole(it)
             },
         )
-        open("a")
-        open("a")
+        open("a", "1")
+        open("a", "1")
+        open("a", "2") // an update with the same bundle keeps what is installed
         assertEquals(1, copied)
-        open("b")
+        open("b", "3")
         assertEquals(2, copied)
+    }
+
+    @Test
+    fun laterStartOfTheSameInstallationDoesNotReadTheAppsBundle() {
+        start(assistant())
+        val unasked = Shipped({ error("the manifest was read") }, { error("it was copied") })
+        start(OnDeviceAssistant(BundleStore(bundles), real, unasked, "1"))
     }
 
     @Test
@@ -139,7 +147,7 @@ class OnDeviceAssistantTest {
         val manifest = File(File(bundles, File(bundles, "current").readText()), "manifest.json")
         val text = manifest.readText()
         manifest.writeText(text.replace("\"schema\": \"1.1\"", "\"schema\": \"0.9\""))
-        assertEquals(Given.bundle.name, start(assistant(manifest = "b")).bundle)
+        assertEquals(Given.bundle.name, start(assistant(manifest = "b", build = "2")).bundle)
     }
 
     @Test
@@ -152,7 +160,7 @@ class OnDeviceAssistantTest {
     @Test
     fun shippedBundleThatIsBadLeavesTheEarlierOne() {
         start(assistant())
-        val opened = start(assistant(manifest = "b") { Given.copy(it).resolve("vocab.txt").delete() })
+        val opened = start(assistant(manifest = "b", build = "2") { Given.copy(it).resolve("vocab.txt").delete() })
         assertTrue("The earlier bundle is used" in opened.notices.first(), "${opened.notices}")
         assertEquals(Given.bundle.name, opened.bundle)
     }
@@ -243,6 +251,21 @@ class OnDeviceAssistantTest {
         assertEquals("executorch", start(assistant()).artifact)
         start(assistant(), "tflite")
         assertEquals("tflite", start(assistant()).artifact)
+    }
+
+    @Test
+    fun fullDiskDoesNotKeepFromAnswering() {
+        start(assistant())
+        // What is written whole is written beside first: where a folder has that name, it can't be.
+        for (note in listOf("trying", "died", "chosen")) File(bundles, "$note.new/x").mkdirs()
+        val tidied = object : ClassifierFactory by LiteRtClassifier {
+            override fun load(artifact: Artifact): Classifier {
+                for (note in listOf("trying", "died", "chosen")) File(bundles, "$note.new/x").mkdirs()
+                return LiteRtClassifier.load(artifact)
+            }
+        }
+        assertEquals("tflite", start(assistant(mapOf("tflite" to tidied)), "tflite").artifact)
+        assertTrue(!File(bundles, "chosen").exists())
     }
 
     @Test

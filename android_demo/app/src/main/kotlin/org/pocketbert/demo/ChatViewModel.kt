@@ -4,6 +4,7 @@ import androidx.lifecycle.SavedStateHandle
 import androidx.lifecycle.ViewModel
 import androidx.lifecycle.viewModelScope
 import java.io.InputStream
+import java.util.concurrent.atomic.AtomicReference
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.flow.asStateFlow
@@ -27,8 +28,7 @@ class ChatViewModel(
     )
     val state: StateFlow<ChatUiState> = states.asStateFlow()
 
-    @Volatile
-    private var whyStopped: String? = null
+    private var whyStopped = AtomicReference<String>() // of the last measurement
 
     init {
         open()
@@ -69,11 +69,11 @@ class ChatViewModel(
     /** Measure every runtime, until [stopMeasuring]. */
     fun measure(rules: Rules = Rules()) {
         if (states.value.benchmark is Benchmark.Running) return
-        whyStopped = null
+        val why = AtomicReference<String>().also { whyStopped = it }
         states.update { it.copy(benchmark = Benchmark.Running(0f)) }
         attempt(failed = { why -> copy(benchmark = null, notice = Notice.Error(why)) }) {
             try {
-                val result = assistant.measure(rules, { whyStopped }, ::progressed)
+                val result = assistant.measure(rules, why::get, ::progressed)
                 history.add(result)
                 val entries = history.entries()
                 states.update { it.copy(benchmark = Benchmark.Done(result), history = entries) }
@@ -85,7 +85,7 @@ class ChatViewModel(
 
     /** For when the screen is left, too: what runs in the background is on slower cores. */
     fun stopMeasuring() {
-        whyStopped = "the screen was left"
+        whyStopped.set("the screen was left")
     }
 
     fun benchmarkSeen() = states.update { it.copy(benchmark = null) }
@@ -98,9 +98,10 @@ class ChatViewModel(
     fun noticeSeen() = states.update { it.copy(notice = null) }
 
     private fun progressed(share: Float) {
-        val shown = (states.value.benchmark as? Benchmark.Running)?.progress ?: 0f
+        val shown = states.value.benchmark as? Benchmark.Running ?: return // closed meanwhile
         // In steps, so that drawing does not disturb what is measured.
-        if (share - shown >= STEP) states.update { it.copy(benchmark = Benchmark.Running(share)) }
+        if (share - shown.progress < STEP) return
+        states.update { it.copy(benchmark = Benchmark.Running(share)) }
     }
 
     private fun opening(open: suspend () -> Opened) {

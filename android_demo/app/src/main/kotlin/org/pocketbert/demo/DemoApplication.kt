@@ -36,7 +36,7 @@ class DemoApplication : Application() {
             store = BundleStore(File(files, "bundles"), ::bundleKey),
             factories = FACTORIES,
             shipped = Shipped(::shippedManifest) { copyAssets("bundle", it) },
-            build = "${BuildConfig.VERSION_CODE}",
+            build = installation(),
             crashed = ::crashed,
             machine = machine(this),
             probes = probes(this, fresh = false),
@@ -44,6 +44,12 @@ class DemoApplication : Application() {
     }
 
     val history: History by lazy { History(File(files, "benchmarks"), System::currentTimeMillis) }
+
+    /** Another one after every update, and after a build that a developer installs. */
+    private fun installation(): String {
+        val info = packageManager.getPackageInfo(packageName, 0)
+        return "${info.versionName} ${info.lastUpdateTime}"
+    }
 
     private fun shippedManifest(): String? = try {
         assets.open("bundle/manifest.json").use { sha256(it.readBytes()) }

@@ -1,7 +1,5 @@
 package org.pocketbert.core
 
-import java.io.IOException
-
 /**
  * Artefacts whose runtime ended the process: a crash in native code throws nothing.
  *
@@ -17,21 +15,21 @@ internal class Attempts(
     fun settle() {
         val tried = store.readNote(TRYING) ?: return
         // A user may have closed the app while it was loading.
-        if (tried.isNotBlank() && crashed()) write(DIED, (dead() + tried).joinToString("\n"))
-        write(TRYING, null)
+        if (tried.isNotBlank() && crashed()) store.note(DIED, (dead() + tried).joinToString("\n"))
+        store.note(TRYING, null)
     }
 
     /** Whether loading [artifact] ended the process, in this build of the app. */
     fun died(artifact: Artifact): Boolean = key(artifact) in dead()
 
     fun <T> watch(artifact: Artifact, call: () -> T): T {
-        write(TRYING, key(artifact))
+        store.note(TRYING, key(artifact))
         try {
             val result = call()
-            if (died(artifact)) write(DIED, (dead() - key(artifact)).joinToString("\n"))
+            if (died(artifact)) store.note(DIED, (dead() - key(artifact)).joinToString("\n"))
             return result
         } finally {
-            write(TRYING, null)
+            store.note(TRYING, null)
         }
     }
 
@@ -39,12 +37,6 @@ internal class Attempts(
         store.readNote(DIED).orEmpty().split("\n").filter { it.isNotBlank() }.toSet()
 
     private fun key(artifact: Artifact) = "$build ${artifact.name} ${artifact.sha256}"
-
-    private fun write(name: String, content: String?) = try {
-        store.note(name, content)
-    } catch (_: IOException) {
-        Unit // a full disk must not keep the app from answering
-    }
 
     private companion object {
         const val TRYING = "trying"

@@ -69,8 +69,8 @@ public class BundleStore(private val root: File, keyOf: () -> PublicKey?) {
             val folder = File(root, name)
             Files.move(aside.toPath(), folder.toPath(), ATOMIC_MOVE)
             Checked(File(root, "$name$CHECKED")).write(folder, key)
-            note("current", name)
-            shipped?.let { note("shipped", it) }
+            writeWhole(pointer, name)
+            shipped?.let { writeWhole(File(root, "shipped"), it) }
             return bundle.moved(folder)
         } catch (error: IOException) {
             throw BundleException("The bundle could not be stored: ${error.message}.", error)
@@ -108,11 +108,15 @@ public class BundleStore(private val root: File, keyOf: () -> PublicKey?) {
         root.listFiles().orEmpty().filter { it.name !in kept }.forEach { it.deleteRecursively() }
     }
 
-    /** A short text that is kept between starts; null removes it. */
+    /** Keep a short text between starts, where there is room for it; null removes it. */
     internal fun note(name: String, content: String?) {
         require(name in NOTES)
         val file = File(root, name)
-        if (content == null) file.delete() else writeWhole(file, content)
+        try {
+            if (content == null) file.delete() else writeWhole(file, content)
+        } catch (_: IOException) {
+            // A full disk must not keep the app from answering.
+        }
     }
 
     internal fun readNote(name: String): String? = File(root, name).takeIf { it.isFile }?.readText()
@@ -122,7 +126,7 @@ public class BundleStore(private val root: File, keyOf: () -> PublicKey?) {
 
     private companion object {
         const val CHECKED = ".checked"
-        val NOTES = setOf("current", "shipped", "trying", "died", "chosen")
+        val NOTES = setOf("current", "shipped", "build", "trying", "died", "chosen")
 
         // Of every store in this process: one must not tidy away what another is filling.
         val installing: MutableSet<String> = ConcurrentHashMap.newKeySet()

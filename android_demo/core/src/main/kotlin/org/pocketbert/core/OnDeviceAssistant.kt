@@ -1,6 +1,7 @@
 package org.pocketbert.core
 
 import java.io.File
+import java.io.IOException
 import java.io.InputStream
 import java.util.concurrent.Executors
 import kotlinx.coroutines.asCoroutineDispatcher
@@ -10,7 +11,8 @@ import kotlinx.coroutines.withContext
  * Answers on this device, on one thread of its own; one for a process, since it tidies its store.
  *
  * @param factories which adapter runs which artefact, the preferred first.
- * @param build of the app: what is remembered of a runtime holds for this one.
+ * @param build of the app, as it was installed: what is remembered of a runtime holds for this one,
+ *   and with another the app's own bundle is looked at again.
  * @param crashed whether the process that was here before died of itself; asked where it ended
  *   while a runtime was loading.
  * @param machine what measurements ran on, and how they look around.
@@ -123,12 +125,15 @@ public class OnDeviceAssistant(
      */
     private fun first(artifact: String?): Opened {
         val notices = ArrayList<String>()
-        val ours = shipped.manifestSha256()
-        if (store.shipped == ours) {
+        // No digest, not even of a manifest, where this very installation has started before.
+        val sameBuild = build.isNotEmpty() && store.readNote(BUILD) == build
+        if (sameBuild || store.shipped == shipped.manifestSha256()) {
             try {
-                store.current()?.let { return show(it, artifact) }
+                store.current()?.let { current ->
+                    return show(current, artifact).also { store.note(BUILD, build) }
+                }
             } catch (error: PocketbertException) {
-                if (ours == null || artifact != null) throw error
+                if (artifact != null || shipped.manifestSha256() == null) throw error
                 notices += "${error.message} The app's own bundle is used."
             }
         }
@@ -149,6 +154,7 @@ public class OnDeviceAssistant(
 
     private fun installShipped(notices: List<String>): Opened {
         val opened = install(shipped.manifestSha256(), everyRuntime = false, shipped.copyInto)
+        store.note(BUILD, build)
         return opened.copy(notices = notices + opened.notices)
     }
 
@@ -256,6 +262,8 @@ public class OnDeviceAssistant(
     private suspend fun <T> onThread(call: () -> T): T = withContext(thread) {
         try {
             call()
+        } catch (error: IOException) {
+            throw BundleException("The bundle cannot be read: ${error.message}.", error)
         } catch (error: RuntimeException) { // nobody may die of a file that someone sent
             throw BundleException("This failed unexpectedly: $error. Use another bundle.", error)
         } catch (error: OutOfMemoryError) {
@@ -282,6 +290,7 @@ public class OnDeviceAssistant(
 
     private companion object {
         const val CHOSEN = "chosen"
+        const val BUILD = "build"
         const val PROMPTS = 6
         val SHORT = 8..48 // characters of a text that fits on a button
     }

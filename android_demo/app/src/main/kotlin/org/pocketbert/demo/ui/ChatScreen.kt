@@ -5,6 +5,7 @@ import androidx.compose.foundation.layout.Box
 import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.PaddingValues
 import androidx.compose.foundation.layout.fillMaxSize
+import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.layout.widthIn
 import androidx.compose.foundation.rememberScrollState
@@ -101,7 +102,9 @@ private fun Content(state: ChatUiState, actions: ChatActions, padding: PaddingVa
 /** On a wide screen, a column that the eye can follow. */
 @Composable
 private fun Centered(modifier: Modifier = Modifier, content: @Composable () -> Unit) =
-    Box(modifier, Alignment.TopCenter) { Box(Modifier.widthIn(max = 720.dp)) { content() } }
+    Box(modifier.fillMaxWidth(), Alignment.TopCenter) {
+        Box(Modifier.widthIn(max = 720.dp)) { content() }
+    }
 
 @Composable
 private fun Notices(notice: Notice?, snackbar: SnackbarHostState, seen: () -> Unit) {

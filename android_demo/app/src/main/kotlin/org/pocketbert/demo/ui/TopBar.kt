@@ -87,7 +87,7 @@ private fun Runtimes(state: ChatUiState, open: (String) -> Unit) {
 private fun Others(state: ChatUiState, actions: ChatActions, close: () -> Unit) {
     val idle = state.status != Status.Loading && state.benchmark !is Benchmark.Running
     val entries = listOf(
-        Triple(R.string.latency, true) { actions.showCost(true) },
+        Triple(R.string.latency, true, { actions.showCost(true) }),
         Triple(R.string.measure, idle && state.opened != null, actions.measure),
         Triple(R.string.install, idle, actions.install),
         Triple(R.string.restore, idle, actions.restore),

@@ -98,7 +98,8 @@ class ChatViewModelTest {
         assertEquals(told(before.state.value.messages.takeLast(60)), told(after))
         assertEquals(60, after.map { it.id }.toSet().size)
         val foreign = SavedStateHandle(hashMapOf("messages" to arrayListOf("a\u001fb", "plain")))
-        assertEquals(listOf("plain"), model(Scripted(), foreign).state.value.messages.map { it.text })
+        val restored = model(Scripted(), foreign).state.value.messages
+        assertEquals(listOf("plain"), restored.map { it.text })
     }
 
     @Test
@@ -124,8 +125,9 @@ class ChatViewModelTest {
 
     @Test
     fun runtimeThatWasPassedOverIsTold() {
-        val assistant = Scripted().apply { passedOver = listOf("executorch: too old a phone.") }
-        assertEquals(Notice.Error("executorch: too old a phone."), model(assistant).state.value.notice)
+        val why = "executorch: too old a phone."
+        val assistant = Scripted().apply { passedOver = listOf(why) }
+        assertEquals(Notice.Error(why), model(assistant).state.value.notice)
     }
 
     @Test

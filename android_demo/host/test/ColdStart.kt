@@ -22,7 +22,8 @@ fun main(arguments: Array<String>) {
     val shipped = Shipped({ sha256(File(bundle, "manifest.json")) }) {
         File(bundle).copyRecursively(it, true)
     }
-    val assistant = OnDeviceAssistant(BundleStore(File(store)), mapOf(runtime to factory), shipped, "1")
+    val factories = mapOf(runtime to factory)
+    val assistant = OnDeviceAssistant(BundleStore(File(store)), factories, shipped, "1")
     runBlocking {
         val opened = assistant.open()
         val open = System.nanoTime()
@@ -30,7 +31,10 @@ fun main(arguments: Array<String>) {
         val done = System.nanoTime()
         println(
             "%s (host): %s start %.0f ms to the first answer, %.0f of it on a processor: ".format(
-                opened.engine, if (first) "first" else "later", (done - begun) / 1e6, onProcessor(),
+                opened.engine,
+                if (first) "first" else "later",
+                (done - begun) / 1e6,
+                onProcessor(),
             ) + "opened %.0f, answered %.1f, of it tokenising %.1f".format(
                 (open - begun) / 1e6, (done - open) / 1e6, answer.tokenizeNanos / 1e6,
             ),
@@ -39,7 +43,7 @@ fun main(arguments: Array<String>) {
     assistant.close()
 }
 
-/** Milliseconds of this thread and the assistant's: what is left on a machine without neighbours. */
+/** Milliseconds of this thread and the assistant's: all there is on a machine of one's own. */
 private fun onProcessor(): Double = File("/proc/self/task").listFiles().orEmpty()
     .filter { File(it, "comm").readText().trim() in setOf("main", "java", "pool-1-thread-1") }
     .sumOf { File(it, "schedstat").readText().substringBefore(' ').toLong() } / 1e6

@@ -44,7 +44,9 @@ class OnDeviceAssistantTest {
         build: String = "1",
         crashed: () -> Boolean = { true },
         copy: (File) -> Unit = ::whole,
-    ) = OnDeviceAssistant(BundleStore(bundles), factories, Shipped({ manifest }, copy), build, crashed)
+    ) = OnDeviceAssistant(
+        BundleStore(bundles), factories, Shipped({ manifest }, copy), build, crashed,
+    )
 
     private fun start(assistant: OnDeviceAssistant, artifact: String? = null): Opened =
         runBlocking { assistant.use { it.open(artifact) } }
@@ -160,7 +162,9 @@ class OnDeviceAssistantTest {
     @Test
     fun shippedBundleThatIsBadLeavesTheEarlierOne() {
         start(assistant())
-        val opened = start(assistant(manifest = "b", build = "2") { Given.copy(it).resolve("vocab.txt").delete() })
+        val opened = start(
+            assistant(manifest = "b", build = "2") { Given.copy(it).resolve("vocab.txt").delete() },
+        )
         assertTrue("The earlier bundle is used" in opened.notices.first(), "${opened.notices}")
         assertEquals(Given.bundle.name, opened.bundle)
     }
@@ -191,7 +195,8 @@ class OnDeviceAssistantTest {
     @Test
     fun runtimeThatFailsIsPassedOver() {
         for (error in listOf(RuntimeFailure("too old"), RuntimeFailure("no library"))) {
-            val opened = start(assistant(mapOf("executorch" to failing { error }) + real.minus("executorch")))
+            val broken = mapOf("executorch" to failing { error })
+            val opened = start(assistant(broken + real.minus("executorch")))
             assertEquals("tflite", opened.artifact)
             assertEquals(listOf("executorch: ${error.message}"), opened.notices)
         }
@@ -257,10 +262,12 @@ class OnDeviceAssistantTest {
     fun fullDiskDoesNotKeepFromAnswering() {
         start(assistant())
         // What is written whole is written beside first: where a folder has that name, it can't be.
-        for (note in listOf("trying", "died", "chosen")) File(bundles, "$note.new/x").mkdirs()
+        fun fill() = listOf("trying", "died", "chosen")
+            .forEach { File(bundles, "$it.new/x").mkdirs() }
+        fill()
         val tidied = object : ClassifierFactory by LiteRtClassifier {
             override fun load(artifact: Artifact): Classifier {
-                for (note in listOf("trying", "died", "chosen")) File(bundles, "$note.new/x").mkdirs()
+                fill()
                 return LiteRtClassifier.load(artifact)
             }
         }
@@ -287,15 +294,19 @@ class OnDeviceAssistantTest {
                     override fun logits(ids: IntArray) = throw thrown()
                 }
             }
-            assertThrows(BundleException::class.java) { start(assistant(mapOf("executorch" to odd))) }
+            val factories = mapOf("executorch" to odd)
+            assertThrows(BundleException::class.java) { start(assistant(factories)) }
         }
     }
 
     @Test
     fun bundleWhoseSecondRuntimeAnswersOtherwiseIsNotInstalled() = runBlocking {
         val wrong = object : ClassifierFactory {
-            override fun load(artifact: Artifact) = object : Classifier by LiteRtClassifier.load(artifact) {
-                override fun logits(ids: IntArray) = FloatArray(artifact.labels) { 99f } // planted
+            override fun load(artifact: Artifact): Classifier {
+                val inner = LiteRtClassifier.load(artifact)
+                return object : Classifier by inner {
+                    override fun logits(ids: IntArray) = FloatArray(artifact.labels) { 99f } // planted
+                }
             }
         }
         val assistant = assistant(real + ("tflite" to wrong))

@@ -69,7 +69,8 @@ class MainActivity : ComponentActivity() {
 
     private fun share(result: Comparison) = started {
         val text = result.records.joinToString(",", "[", "]") { it.toJson() }
-        val send = Intent(Intent.ACTION_SEND).setType("text/plain").putExtra(Intent.EXTRA_TEXT, text)
+        val send = Intent(Intent.ACTION_SEND).setType("text/plain")
+            .putExtra(Intent.EXTRA_TEXT, text)
         startActivity(Intent.createChooser(send, null))
     }
 

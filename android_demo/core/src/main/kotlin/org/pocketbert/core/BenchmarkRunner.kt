@@ -56,8 +56,8 @@ public class BenchmarkRunner(
     private val nanoTime = probes.nanoTime
 
     /**
-     * Load once, measure by [rules], and only then have the golden cases reproduced: what ran before
-     * would warm the caches that loading is measured with. [progress] goes from 0 to 1.
+     * Load once, measure by [rules], and only then have the golden cases reproduced: what ran
+     * before would warm the caches that loading is measured with. [progress] goes from 0 to 1.
      *
      * @throws BundleException it was measured, but answers otherwise than sealed.
      * @throws Stopped there was a reason to give up.
@@ -223,4 +223,12 @@ public class BenchmarkRunner(
         const val LOOK = 10.0 // seconds between two looks at the heat
         const val LONGEST_WAIT = 300.0
     }
+}
+
+/** The share of texts to which every row of [labels] gives the same one. */
+internal fun agreement(labels: List<List<Int>>): Double? {
+    if (labels.size < 2) return null
+    val texts = labels.first().indices
+    return texts.count { text -> labels.all { it[text] == labels.first()[text] } } /
+        texts.count().toDouble()
 }

@@ -119,7 +119,8 @@ public class BundleStore(private val root: File, keyOf: () -> PublicKey?) {
         }
     }
 
-    internal fun readNote(name: String): String? = File(root, name).takeIf { it.isFile }?.readText()
+    internal fun readNote(name: String): String? =
+        File(root, name).takeIf { it.isFile }?.readText()
 
     private fun currentName() = pointer.takeIf { it.isFile }?.readText()?.trim()
         ?.takeIf { isInside(it) && '/' !in it }

@@ -77,7 +77,9 @@ private fun JsonReader.logits(manifest: Manifest): Map<String, FloatArray> {
 internal fun readReplies(folder: File, manifest: Manifest): Map<String, List<String>> {
     val replies = reading(folder, REPLIES) {
         HashMap<String, List<String>>().also { all ->
-            fields { intent -> all[intent] = ArrayList<String>().also { items { it += text() } } }
+            fields { intent ->
+                all[intent] = ArrayList<String>().also { items { it += text() } }
+            }
         }
     }
     (manifest.labels + manifest.outOfScopeLabel).firstOrNull { replies[it].isNullOrEmpty() }?.let {
@@ -92,7 +94,7 @@ internal fun readVocabulary(folder: File, manifest: Manifest): List<String> {
     val text = decoder.decode(java.nio.ByteBuffer.wrap(File(folder, VOCABULARY).readBytes()))
     val pieces = text.toString().trimEnd('\n').split('\n').map { it.trimEnd('\r') }
     if (pieces.size != manifest.pieces) {
-        throw Malformed("$VOCABULARY: has ${pieces.size} pieces, and ${manifest.pieces} were sealed")
+        throw Malformed("$VOCABULARY: has ${pieces.size} pieces, not ${manifest.pieces}")
     }
     return pieces
 }

@@ -32,7 +32,9 @@ private fun JsonReader.value(depth: Int): Any? {
         JsonToken.BEGIN_OBJECT -> LinkedHashMap<String, Any?>().also { map ->
             fields { map[it] = value(depth + 1) }
         }
-        JsonToken.BEGIN_ARRAY -> ArrayList<Any?>().also { list -> items { list += value(depth + 1) } }
+        JsonToken.BEGIN_ARRAY -> ArrayList<Any?>().also { list ->
+            items { list += value(depth + 1) }
+        }
         JsonToken.NUMBER -> Number(nextString())
         JsonToken.STRING -> nextString()
         JsonToken.BOOLEAN -> nextBoolean()
@@ -98,7 +100,7 @@ private inline fun finiteNumber(
 
 private fun wellFormed(text: String) = Charsets.UTF_8.newEncoder().canEncode(text)
 
-/** A value of the tree, and where it stands; every reading says what type and limits it must have. */
+/** A value of the tree, and where it stands; every reading names the type and limits it must have. */
 internal class Field(private val value: Any?, val path: String) {
     /** The fields of an object, by name. */
     fun entries(sizes: IntRange = 0..MANY): Map<String, Field> {
@@ -121,7 +123,9 @@ internal class Field(private val value: Any?, val path: String) {
 
     fun text(most: Int = LONG_TEXT): String {
         val text = value as? String ?: throw wrong("a text")
-        if (text.length > most || !wellFormed(text)) throw wrong("a text of at most $most characters")
+        if (text.length > most || !wellFormed(text)) {
+            throw wrong("a text of at most $most characters")
+        }
         return text
     }
 

@@ -96,10 +96,8 @@ public class OnDeviceAssistant(
         val measured = names.mapIndexedNotNull { place, name ->
             tryLoading(name, failures) {
                 val artifact = bundle.artifact(name)
-                attempts.watch(artifact) {
-                    BenchmarkRunner(bundle, artifact, factory(name), machine, probes, stopped)
-                        .run(rules) { progress((place + it) / names.size) }
-                }
+                BenchmarkRunner(bundle, artifact, factory(name), machine, probes, stopped)
+                    .run(rules) { progress((place + it) / names.size) }
             }
         }
         if (measured.isEmpty()) throw RuntimeFailure(failures.joinToString(" "))
@@ -141,8 +139,8 @@ public class OnDeviceAssistant(
             installShipped(notices)
         } catch (error: PocketbertException) {
             val old = currentOrNull() ?: throw error
-            val opened = show(old, artifact)
-            opened.copy(notices = listOf("${error.message} The earlier bundle is used.") + opened.notices)
+            val why = "${error.message} The earlier bundle is used."
+            show(old, artifact).run { copy(notices = listOf(why) + notices) }
         }
     }
 
@@ -294,12 +292,4 @@ public class OnDeviceAssistant(
         const val PROMPTS = 6
         val SHORT = 8..48 // characters of a text that fits on a button
     }
-}
-
-/** The share of texts to which every row of [labels] gives the same one. */
-internal fun agreement(labels: List<List<Int>>): Double? {
-    if (labels.size < 2) return null
-    val texts = labels.first().indices
-    return texts.count { text -> labels.all { it[text] == labels.first()[text] } } /
-        texts.count().toDouble()
 }

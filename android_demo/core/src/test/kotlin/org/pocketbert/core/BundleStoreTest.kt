@@ -93,7 +93,7 @@ class BundleStoreTest {
         val folder = store.install { Given.copy(it) }.folder
         val file = File(folder, "vocab.txt")
         val time = Files.getLastModifiedTime(file.toPath())
-        // Planted: same size, same time, same inode. Nothing but its bytes tells; so it is not read.
+        // Planted: same size, time and inode. Nothing but its bytes tells; so it is not read.
         RandomAccessFile(file, "rw").use { it.writeByte('#'.code) }
         Files.setLastModifiedTime(file.toPath(), time)
         assertThrows(BundleException::class.java) { Bundle.open(folder) }
@@ -145,7 +145,8 @@ class BundleStoreTest {
         // Of an artefact that lies in the bundle: the copy has none.
         val whole = store.install { Given.bundle.folder.copyRecursively(it, true) }
         val name = whole.artifacts.keys.first()
-        for ((version, build) in listOf("99.1" to "1", "99.1" to "1", "99.2" to "1", "99.2" to "2")) {
+        val starts = listOf("99.1" to "1", "99.1" to "1", "99.2" to "1", "99.2" to "2")
+        for ((version, build) in starts) {
             store.load(whole, name, factory(version), build)
         }
         assertEquals(3 * whole.golden.size, asked)

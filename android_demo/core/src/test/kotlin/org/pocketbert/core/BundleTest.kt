@@ -144,7 +144,8 @@ class BundleTest {
 
     @Test
     fun keyOfAnotherCurveIsRefused() {
-        val base64 = Base64.getMimeEncoder().encodeToString(Given.newKey("secp384r1").public.encoded)
+        val other = Given.newKey("secp384r1").public.encoded
+        val base64 = Base64.getMimeEncoder().encodeToString(other)
         assertThrows(BundleException::class.java) { publicKey(base64) }
     }
 

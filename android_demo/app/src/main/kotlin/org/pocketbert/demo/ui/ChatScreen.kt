@@ -125,7 +125,8 @@ private fun Notices(notice: Notice?, snackbar: SnackbarHostState, seen: () -> Un
 @Composable
 private fun Middle(padding: PaddingValues, text: String, content: @Composable () -> Unit = {}) {
     Column(
-        Modifier.fillMaxSize().padding(padding).verticalScroll(rememberScrollState()).padding(32.dp),
+        Modifier.fillMaxSize().padding(padding).verticalScroll(rememberScrollState())
+            .padding(32.dp),
         verticalArrangement = Arrangement.spacedBy(12.dp, Alignment.CenterVertically),
         horizontalAlignment = Alignment.CenterHorizontally,
     ) {

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
-from transformers import BertForSequenceClassification, BertModel
 
 from ..base.arrays import Logits
 from ..base.config import TeacherConfig
@@ -21,6 +20,7 @@ from ..data.corpus import Corpus, Part
 from ..models.batches import batch_tensors, run_batched
 from ..models.encoders import load_encoder, locate, read_json
 from ..models.metrics import accuracy
+from ..models.stock import BertForSequenceClassification, BertModel, opening
 from ..models.teacher import NOTES, Teacher, linear_head, load_teacher, pooled
 from ..models.vocabulary import Vocabulary
 from .checkpoint import Checkpoints
@@ -31,6 +31,7 @@ WARMUP = 0.1  # share of the steps
 MAX_NORM = 1.0  # of gradients
 
 
+@opening()
 def fit_head(config: TeacherConfig, corpus: Corpus, max_length: int) -> Teacher:
     """Load the encoder that `config` names, with a head for the labels of `corpus`.
 

@@ -42,6 +42,7 @@ class Rules:
     queries: int = 1024
     seconds: float = 10.0
     cool_down_s: float = 0.0
+    sustained_minutes: int = 0  # to go on afterwards, on a phone
     loads: int = 3  # cold ones, each a fresh process
 
 

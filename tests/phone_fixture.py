@@ -17,7 +17,8 @@ from pipeline.bundle import open_bundle, seal
 from pipeline.files import write_json
 from pipeline.vocabulary import Vocabulary
 
-FIXTURE = Path(__file__).parent.parent / "ios_demo/ChatCore/Tests/ChatCoreTests/Fixture"
+SAMPLE = Path(__file__).parent.parent / "ios_demo/Sample/bundle"
+STRINGS_FILE = SAMPLE.parent.parent / "ChatCore/Tests/strings.json"
 TARGET = "coreml"
 BLOCK = 1000  # texts that share a digest
 

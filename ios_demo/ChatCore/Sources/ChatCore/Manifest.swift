@@ -3,26 +3,33 @@ import Foundation
 /// `manifest.json`, schema 1.1 and later of 1.
 struct Manifest: Decodable {
     struct Tokenizer: Decodable {
+        let type: String
+        let lowercase: Bool
         let maxLength: Int
+        let pieces: Int
 
         private enum CodingKeys: String, CodingKey {
+            case type, lowercase, pieces
             case maxLength = "max_length"
         }
     }
 
     struct Entry: Decodable {
+        let target: String
         let path: String
         let inputs: [String]
+        let dtype: String
         let lengths: [Int]
         let dynamic: Bool
         let vocabulary: Int
         let minRuntime: String
-        let temperature: Float
-        let threshold: Float
-        let tolerance: Float
+        let temperature: Double
+        let threshold: Double
+        let tolerance: Double
 
         private enum CodingKeys: String, CodingKey {
-            case path, inputs, lengths, dynamic, vocabulary, temperature, threshold, tolerance
+            case target, path, inputs, dtype, lengths, dynamic, vocabulary
+            case temperature, threshold, tolerance
             case minRuntime = "min_runtime"
         }
     }
@@ -47,20 +54,14 @@ struct Manifest: Decodable {
     private static let major = 1  // others are refused
     private static let oldest = 1  // after the dot; characters.json came with it
 
-    static func data(in folder: URL) throws -> Data {
-        do {
-            return try Data(contentsOf: folder.appending(path: file))
-        } catch {
-            throw ChatError.bundle("\(folder.path) holds no \(file). Install a bundle.")
-        }
-    }
-
+    /// Parse `data`, and refuse values that no bundle has.
     init(_ data: Data) throws {
         let schema = try JSONDecoder().decode(Schema.self, from: data).schema
-        let numbers = schema.split(separator: ".").map { Int($0) ?? -1 }
-        guard numbers.count == 2, numbers[0] == Self.major else {
+        let numbers = schema.split(separator: ".", omittingEmptySubsequences: false)
+            .map { $0.allSatisfy(\.isNumber) ? Int($0) ?? -1 : -1 }
+        guard numbers.count == 2, numbers[0] == Self.major, numbers[1] >= 0 else {
             throw ChatError.bundle(
-                "The bundle has schema \(schema), and this app reads \(Self.major).x. "
+                "The bundle has schema \(schema.prefix(20)), and this app reads \(Self.major).x. "
                     + "Update the app.")
         }
         guard numbers[1] >= Self.oldest else {
@@ -69,6 +70,7 @@ struct Manifest: Decodable {
                     + "Make the bundle again.")
         }
         self = try JSONDecoder().decode(Manifest.self, from: data)
+        try check()
     }
 
     /// Those that are there: an app may carry a part of a bundle.
@@ -80,18 +82,16 @@ struct Manifest: Decodable {
             found[name] = Artifact(
                 name: name,
                 url: url,
-                seals: files.filter {
-                    $0.key == entry.path || $0.key.hasPrefix(entry.path + "/")
-                },
+                seals: files.filter { $0.key.split(separator: "/").first == entry.path[...] },
                 inputs: entry.inputs,
                 lengths: entry.lengths,
                 dynamic: entry.dynamic,
                 vocabulary: entry.vocabulary,
                 labels: labels.count,
                 minRuntime: entry.minRuntime,
-                temperature: entry.temperature,
-                threshold: entry.threshold,
-                tolerance: entry.tolerance)
+                temperature: Float(entry.temperature),
+                threshold: Float(entry.threshold),
+                tolerance: Float(entry.tolerance))
         }
         return found
     }

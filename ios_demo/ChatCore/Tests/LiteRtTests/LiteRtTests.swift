@@ -7,12 +7,12 @@ import XCTest
 /// The real `.tflite` through LiteRT's C API: golden cases from the tokenizer to the logits.
 final class LiteRtTests: XCTestCase {
     /// BUNDLE in the environment names a whole bundle, such as build/bundle.
-    func testGoldenCasesAreReproduced() throws {
+    func testGoldenCasesAreReproduced() async throws {
         guard let path = ProcessInfo.processInfo.environment["BUNDLE"] else {
             throw XCTSkip("not run: BUNDLE names no bundle")
         }
         let bundle = try ChatBundle.open(URL(filePath: path))
-        let classifier = try bundle.load("tflite") { artifact in
+        let classifier = try await bundle.load("tflite") { artifact in
             let model = try LiteRtModel(artifact)
             return Classifier(runtime: "LiteRT") { try model.logits($0) }
         }

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from pipeline.characters import characters
+from pipeline.characters import Characters, characters
 from pipeline.errors import BundleError, ModelError
 from pipeline.evaluate import Calibration
 from pipeline.files import replacing_folder, sha256, write_json
@@ -56,6 +56,7 @@ class Sealed:
 
 
 _REPLIES = TypeAdapter(dict[str, tuple[str, ...]])
+_CHARACTERS = TypeAdapter(Characters)
 
 
 @dataclass(frozen=True)
@@ -279,6 +280,7 @@ def _parse(path: Path, manifest: Manifest) -> Bundle:
             f"{path / VOCABULARY}: has {len(vocabulary)} pieces, and the manifest says "
             f"{manifest.tokenizer.pieces}. Make the bundle again."
         )
+    read_checked(path / CHARACTERS, _CHARACTERS)  # for phones: their tokenizer dies of a bad one
     return Bundle(
         path=path,
         name=manifest.name,

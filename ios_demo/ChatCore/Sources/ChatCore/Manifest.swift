@@ -22,16 +22,27 @@ struct Manifest: Decodable {
         let lengths: [Int]
         let dynamic: Bool
         let vocabulary: Int
+        let recipe: [String: Anything]
+        let quantization: String
         let minRuntime: String
+        let reason: String
         let temperature: Double
         let threshold: Double
         let tolerance: Double
+        let verifiedBy: String
+        let metrics: [String: Anything]
 
         private enum CodingKeys: String, CodingKey {
-            case target, path, inputs, dtype, lengths, dynamic, vocabulary
-            case temperature, threshold, tolerance
+            case target, path, inputs, dtype, lengths, dynamic, vocabulary, recipe, quantization
+            case reason, temperature, threshold, tolerance, metrics
             case minRuntime = "min_runtime"
+            case verifiedBy = "verified_by"
         }
+    }
+
+    /// A value that must be there and is not read here.
+    struct Anything: Decodable {
+        init(from decoder: any Decoder) throws {}
     }
 
     private struct Schema: Decodable {
@@ -43,10 +54,11 @@ struct Manifest: Decodable {
     let outOfScopeLabel: String
     let tokenizer: Tokenizer
     let artifacts: [String: Entry]
+    let provenance: [String: Anything]
     let files: [String: Seal]
 
     private enum CodingKeys: String, CodingKey {
-        case name, labels, tokenizer, artifacts, files
+        case name, labels, tokenizer, artifacts, provenance, files
         case outOfScopeLabel = "out_of_scope_label"
     }
 
@@ -58,7 +70,7 @@ struct Manifest: Decodable {
     init(_ data: Data) throws {
         let schema = try JSONDecoder().decode(Schema.self, from: data).schema
         let numbers = schema.split(separator: ".", omittingEmptySubsequences: false)
-            .map { $0.allSatisfy(\.isNumber) ? Int($0) ?? -1 : -1 }
+            .map { $0.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int($0) ?? -1 : -1 }
         guard numbers.count == 2, numbers[0] == Self.major, numbers[1] >= 0 else {
             throw ChatError.bundle(
                 "The bundle has schema \(schema.prefix(20)), and this app reads \(Self.major).x. "

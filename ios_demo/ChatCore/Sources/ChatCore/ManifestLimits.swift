@@ -11,6 +11,7 @@ enum Limits {
     static let artifacts = 1...100
     static let lengths = 1...100
     static let inputs = 2...3
+    static let text = 2000  // code points
     static let largest = 1e6  // of a logit, a threshold, a tolerance
 }
 
@@ -82,6 +83,9 @@ extension Manifest {
                 && Set(entry.inputs).count == entry.inputs.count
                 && Self.inputNames.isSuperset(of: entry.inputs), "inputs")
         try require(["int32", "int64"].contains(entry.dtype), "dtype")
+        for text in [entry.quantization, entry.minRuntime, entry.reason, entry.verifiedBy] {
+            try require(text.unicodeScalars.count <= Limits.text, "a text is too long")
+        }
         try require(
             Limits.lengths.contains(entry.lengths.count)
                 && entry.lengths.allSatisfy(Limits.tokens.contains)
@@ -123,5 +127,7 @@ private func isName(_ name: String) -> Bool {
 private func isFileName(_ name: Substring) -> Bool {
     let scalars = name.unicodeScalars
     return (1...200).contains(scalars.count) && name != "." && name != ".."
-        && scalars.allSatisfy { $0.value > 0x1F && $0.value != 0x7F && !"/\\:".unicodeScalars.contains($0) }
+        && scalars.allSatisfy {
+            $0.value > 0x1F && $0.value != 0x7F && !"/\\:".unicodeScalars.contains($0)
+        }
 }

@@ -17,6 +17,25 @@ public struct Artifact: Sendable, Equatable {
     public let threshold: Float
     public let tolerance: Float
 
+    public init(
+        name: String, url: URL, seals: [String: Seal], inputs: [String], lengths: [Int],
+        dynamic: Bool, vocabulary: Int, labels: Int, minRuntime: String, temperature: Float,
+        threshold: Float, tolerance: Float
+    ) {
+        self.name = name
+        self.url = url
+        self.seals = seals
+        self.inputs = inputs
+        self.lengths = lengths
+        self.dynamic = dynamic
+        self.vocabulary = vocabulary
+        self.labels = labels
+        self.minRuntime = minRuntime
+        self.temperature = temperature
+        self.threshold = threshold
+        self.tolerance = tolerance
+    }
+
     /// The shortest sequence length that holds `tokens`.
     public func length(for tokens: Int) -> Int {
         if dynamic { return max(tokens, lengths.first ?? tokens) }
@@ -63,4 +82,9 @@ public struct Artifact: Sendable, Equatable {
 public struct Seal: Sendable, Equatable, Decodable {
     public let sha256: String
     public let bytes: Int
+
+    public init(sha256: String, bytes: Int) {
+        self.sha256 = sha256
+        self.bytes = bytes
+    }
 }

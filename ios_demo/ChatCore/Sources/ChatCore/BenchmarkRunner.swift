@@ -54,6 +54,7 @@ public struct BenchmarkRunner: Sendable {
 
     private static let lengths = [8, 16, 32, 64]
     private static let calls = 100
+    private static let step = 0.02  // of progress; telling each query would disturb the next
     private static let nanosASecond = 1e9
 
     public init(
@@ -140,6 +141,7 @@ public struct BenchmarkRunner: Sendable {
         let started = clock()
         var count = 0
         var spent = 0.0
+        var told = 0.0
         repeat {
             try Task.checkCancellation()
             let begun = clock()
@@ -148,7 +150,8 @@ public struct BenchmarkRunner: Sendable {
             count += 1
             spent = Double(clock() - started) / Self.nanosASecond
             let inTime = rules.seconds > 0 ? spent / rules.seconds : 1
-            progress(min(1, Double(count) / Double(max(1, rules.queries)), inTime))
+            let done = min(1, Double(count) / Double(max(1, rules.queries)), inTime)
+            if done - told >= Self.step { (told, _) = (done, progress(done)) }
         } while count < rules.queries || spent < rules.seconds
         guard let steps = recorder.steps else {
             throw ChatError.runtime("Nothing was measured. Ask for at least one query.")

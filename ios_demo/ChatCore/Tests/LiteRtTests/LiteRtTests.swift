@@ -22,6 +22,18 @@ final class LiteRtTests: XCTestCase {
         XCTAssertGreaterThan(answers.filter { $0.intent != nil }.count, answers.count / 2)
     }
 
+    /// The app asks LiteRT for neither, whose Swift interface has other names in every release.
+    func testSignaturesComeByLengthAndTheirInputsByName() throws {
+        guard let path = ProcessInfo.processInfo.environment["BUNDLE"] else {
+            throw XCTSkip("not run: BUNDLE names no bundle")
+        }
+        let artifact = try ChatBundle.open(URL(filePath: path)).artifact("tflite")
+        let model = try LiteRtModel(artifact)
+        XCTAssertEqual(model.lengths, artifact.lengths)
+        let sorted = artifact.inputs.sorted().map { $0 == "attention_mask" }
+        XCTAssertEqual(model.masks, artifact.lengths.map { _ in sorted })
+    }
+
     func testFileThatIsNoModelIsAnError() throws {
         let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         try Data("no model".utf8).write(to: file)
@@ -67,6 +79,12 @@ private final class LiteRtModel: @unchecked Sendable {  // `lock` guards the buf
             signatures[length] = signature
         }
     }
+
+    /// Of the signatures, in their order.
+    var lengths: [Int] { signatures.sorted { $0.value.index < $1.value.index }.map(\.key) }
+
+    /// Which inputs of which signature are masks.
+    var masks: [[Bool]] { signatures.values.map(\.isMask) }
 
     deinit {
         for signature in signatures.values {

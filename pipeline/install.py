@@ -24,7 +24,11 @@ PLACES = (
     Place(
         "app/src/main/AndroidManifest.xml", "app/src/main/assets/bundle", ("executorch", "tflite")
     ),
-    Place("project.yml", "Resources/bundle", ("coreml", "executorch", "tflite")),
+    Place(
+        "ChatDemo.xcodeproj/project.pbxproj",
+        "Resources/bundle",
+        ("coreml", "executorch", "tflite"),
+    ),
 )
 
 

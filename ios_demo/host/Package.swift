@@ -28,7 +28,7 @@ let package = Package(
                 .product(name: "ChatCore", package: "pocketbert"),
                 "Accessibility", "Charts", "CoreML", "ExecuTorch", "LiteRT", "SwiftUI", "UIKit",
             ],
-            exclude: ["Assets.xcassets"],
+            exclude: ["Assets.xcassets", "Localizable.xcstrings", "PrivacyInfo.xcprivacy"],
             // The tests have a `main` of their own.
             swiftSettings: [
                 .unsafeFlags(["-Xfrontend", "-entry-point-function-name", "-Xfrontend", "app"])

@@ -178,14 +178,14 @@ def test_no_record_in_time_is_an_error(mac, bundle, monkeypatch):
 def test_device_without_the_app_is_passed_over(mac, bundle):
     mac.set(apps=("org.example.other",))
     (device,) = ios.devices()
-    with pytest.raises(TargetUnavailable, match="the app is not installed. In ios_demo"):
+    with pytest.raises(TargetUnavailable, match=r"the app is not installed\. In ios_demo"):
         measure(bundle, device)
 
 
 def test_two_copies_of_the_app_are_named(mac, bundle):
     mac.set(apps=(ios.APP, f"{ios.APP}ABCDE12345"))
     (device,) = ios.devices()
-    with pytest.raises(DeviceError, match="has 2 copies of the app, org.pocketbert.demo, org"):
+    with pytest.raises(DeviceError, match=r"has 2 copies of the app, org\.pocketbert\.demo, org"):
         measure(bundle, device)
 
 

@@ -73,7 +73,9 @@ extension Benchmark {
 extension LatencyRecord {
     fileprivate static func preview(_ runtime: Runtime) throws -> LatencyRecord {
         let p50 = Double(runtime.rawValue.count) / 10
-        let latency = #"{"p50": \#(p50), "p90": \#(p50 * 1.5), "p99": \#(p50 * 2), "min": 0.1, "n": 1024}"#
+        let latency = """
+            {"p50": \(p50), "p90": \(p50 * 1.5), "p99": \(p50 * 2), "min": 0.1, "n": 1024}
+            """
         let json = """
             {"schema": "1.0", "kind": "ios-device", "device": "iPhone17,1", "system": "18.0",
              "artifact": "\(runtime.artifact)", "sha256": "", "runtime": "\(runtime.rawValue)",

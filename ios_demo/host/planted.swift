@@ -1,3 +1,4 @@
+// swift-format-ignore-file
 // Faults that a screen could have. `scripts/test_ios` has the compiler confirm that the stubs catch
 // each of them.
 import Charts

@@ -54,7 +54,8 @@ extension GoldenCase {
         var worst: Float = 0
         for (one, other) in zip(found, sealed) {
             let difference = abs(one - other)
-            if !worst.isNaN && !(difference <= worst) { worst = difference }  // NaN stays the worst
+            // NaN is no number to be within any limit, and stays the worst.
+            if !worst.isNaN && !(difference <= worst) { worst = difference }
         }
         return (worst, sameLabel: highest - sealed[best] <= tie)
     }

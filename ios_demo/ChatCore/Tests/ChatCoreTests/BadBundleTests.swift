@@ -190,7 +190,7 @@ final class BadBundleTests: XCTestCase {
                 }
             let key = own.publicKey.pemRepresentation
         #else
-            let signature = manifest.prefix(70)  // no signature is checked where there is no CryptoKit
+            let signature = manifest.prefix(70)  // none is checked without CryptoKit
             let key = "a key"
         #endif
         try signature.write(to: folder.appending(path: "manifest.sig"))

@@ -58,7 +58,7 @@ extension ShapeStyle where Self == Material {
 }
 
 public struct Color: ShapeStyle, Hashable, Primitive {
-    public init(_ color: UIColor) {}
+    public init(uiColor: UIColor) {}
     public static let clear = Color()
     public static let orange = Color()
     public static var accentColor: Color { stub() }

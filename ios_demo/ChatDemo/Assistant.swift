@@ -26,11 +26,12 @@ struct Assistant: Sendable {
 }
 
 extension Assistant {
-    /// Over the bundle in `folder`, off the main thread.
+    /// Over the bundle in `folder`, off the main thread; signed, where there is a `key` in PEM.
     static func live(
-        folder: URL, loader: @escaping @Sendable (Runtime) -> ClassifierLoader? = { $0.loader }
+        folder: URL, key: String? = nil,
+        loader: @escaping @Sendable (Runtime) -> ClassifierLoader? = { $0.loader }
     ) -> Assistant {
-        let session = ChatSession(folder: folder, loader: loader)
+        let session = ChatSession(folder: folder, key: key, loader: loader)
         return Assistant(
             carried: { try await session.carried() },
             open: { try await session.open($0) },
@@ -63,13 +64,17 @@ extension Assistant {
 /// The bundle that is open, and what answers have cost so far.
 private actor ChatSession {
     private let folder: URL
+    private let key: String?
     private let loader: @Sendable (Runtime) -> ClassifierLoader?
     private var bundle: ChatBundle?
     private var engine: ChatEngine?
     private var recorder = LatencyRecorder()
 
-    init(folder: URL, loader: @escaping @Sendable (Runtime) -> ClassifierLoader?) {
+    init(
+        folder: URL, key: String?, loader: @escaping @Sendable (Runtime) -> ClassifierLoader?
+    ) {
         self.folder = folder
+        self.key = key
         self.loader = loader
     }
 
@@ -116,7 +121,7 @@ private actor ChatSession {
     }
 
     private func opened() throws -> ChatBundle {
-        let opened = try bundle ?? ChatBundle.open(folder)
+        let opened = try bundle ?? ChatBundle.open(folder, key: key)
         bundle = opened
         return opened
     }

@@ -30,7 +30,8 @@ struct Bubble: View {
 
     private var color: Color {
         guard let answer = message.answer else { return .accentColor.opacity(0.25) }
-        return answer.intent == nil ? .orange.opacity(0.2) : Color(uiColor: .secondarySystemBackground)
+        return answer.intent == nil
+            ? .orange.opacity(0.2) : Color(uiColor: .secondarySystemBackground)
     }
 
     private func caption(_ answer: Answer) -> Text {

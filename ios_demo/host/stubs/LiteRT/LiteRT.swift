@@ -2,11 +2,7 @@ import Foundation
 
 func stub() -> Never { fatalError("a stub: it has a signature and no behaviour") }
 
-public struct HardwareAccelerators: OptionSet, Sendable {
-    public let rawValue: Int
-    public init(rawValue: Int) { self.rawValue = rawValue }
-    public static let cpu = HardwareAccelerators(rawValue: 1)
-}
+public enum Accelerator: Int32, Sendable { case none, cpu, gpu, npu }
 
 public protocol ConcreteOptions {}
 
@@ -17,12 +13,13 @@ public final class CpuOptions: ConcreteOptions {
 
 public final class Options {
     public init() throws {}
-    public func setHardwareAccelerators(_ accelerators: HardwareAccelerators) throws { stub() }
+    public func setHardwareAccelerators(_ accelerators: Set<Accelerator>) throws { stub() }
     public func addConcreteOptions(_ options: any ConcreteOptions) throws { stub() }
 }
 
 public final class Environment {
-    public init() throws {}
+    public enum Option { case minLoggerSeverity(Int64) }
+    public init(options: [Option] = []) throws {}
 }
 
 public final class TensorBuffer {

@@ -84,7 +84,7 @@ LOCALIZED = dict.fromkeys(
     (
         *("Text", "Label", "Button", "Section", "Menu", "Picker", "TextField", "ProgressView"),
         *("DisclosureGroup", "NavigationLink", "ContentUnavailableView"),
-        *(".navigationTitle", ".value"),
+        *(".navigationTitle", ".value", "IntentDescription"),
     ),
     "",
 ) | {"NamedStep": "name"}
@@ -109,10 +109,14 @@ def localized(node: Node):
         yield from localized(child)
 
 
+RESOURCE = r'(?:LocalizedStringResource = |\b(?:title|shortTitle): )"([^"]+)"'
+
+
 def keys():
-    """Every text of the screens."""
-    files = (DEMO / "ChatDemo").glob("*.swift")
-    return {key for file in files for key in localized(tree(file.read_bytes())) if key}
+    """Every text of the screens and of the intent."""
+    sources = [file.read_bytes() for file in (DEMO / "ChatDemo").glob("*.swift")]
+    screens = {key for source in sources for key in localized(tree(source)) if key}
+    return screens | set(re.findall(RESOURCE, "\n".join(source.decode() for source in sources)))
 
 
 def test_every_text_of_the_screens_is_translated():

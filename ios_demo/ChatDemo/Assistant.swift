@@ -39,6 +39,20 @@ extension Assistant {
             answer: { try await session.answer($0) })
     }
 
+    /// The reply to one question, by the first runtime that reproduces the golden cases.
+    func reply(to question: String) async throws -> String {
+        var refusal: any Error = ChatError.bundle("The bundle carries nothing that this app runs.")
+        for runtime in try await carried().runtimes {
+            do {
+                _ = try await open(runtime)
+                return try await answer(question).0.reply
+            } catch {
+                refusal = error
+            }
+        }
+        throw refusal
+    }
+
     /// Answers at once and always the same.
     static let preview = Assistant(
         carried: { Carried(bundle: "assistant", runtimes: Runtime.allCases) },

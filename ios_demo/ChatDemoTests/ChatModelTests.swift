@@ -131,6 +131,13 @@ struct ChatModelTests {
         #expect(model.state.messages.count == 2)
     }
 
+    @Test func questionWithoutAScreenIsAnsweredByTheFirstThatIsNotRefused() async throws {
+        let some = assistant(refusing: [.coreML])
+        #expect(try await some.reply(to: "what time is it?") == "It is ten past nine.")
+        let none = assistant(refusing: Set(Runtime.allCases))
+        await #expect(throws: Self.damaged) { try await none.reply(to: "hi") }
+    }
+
     @Test func folderWithoutABundleIsTold() async {
         let nowhere = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         let model = ChatModel(assistant: .live(folder: nowhere))

@@ -15,6 +15,7 @@ let package = Package(
     dependencies: [.package(name: "pocketbert", path: "../..")],
     targets: [
         stub("UIKit"),
+        stub("AppIntents"),
         stub("Accessibility"),
         stub("SwiftUI", "UIKit", "PreviewMacros"),
         stub("Charts", "SwiftUI"),
@@ -26,7 +27,8 @@ let package = Package(
             name: "ChatDemo",
             dependencies: [
                 .product(name: "ChatCore", package: "pocketbert"),
-                "Accessibility", "Charts", "CoreML", "ExecuTorch", "LiteRT", "SwiftUI", "UIKit",
+                "Accessibility", "AppIntents", "Charts", "CoreML", "ExecuTorch", "LiteRT",
+                "SwiftUI", "UIKit",
             ],
             exclude: ["Assets.xcassets", "Localizable.xcstrings", "PrivacyInfo.xcprivacy"],
             // The tests have a `main` of their own.

@@ -16,8 +16,8 @@
 
     /// A `.tflite`: of its signatures, the shortest that holds the text.
     private final class LiteRTModel: @unchecked Sendable {  // `lock` guards the buffers
-        /// Of one length. Signatures come in the order of the manifest's lengths, their inputs by
-        /// name; so LiteRT, whose Swift names still change, is asked for neither.
+        /// Of one length. Signatures and their inputs come in the manifest's order (LiteRtTests holds
+        /// that), so LiteRT, whose Swift names still change, is asked for neither.
         private struct Signature {
             let index: Int
             let inputs: [TensorBuffer]
@@ -71,7 +71,7 @@
             lock.lock()
             defer { lock.unlock() }
             do {
-                for (buffer, name) in zip(signature.inputs, artifact.inputs.sorted()) {
+                for (buffer, name) in zip(signature.inputs, artifact.inputs) {
                     try buffer.write((name == "attention_mask" ? mask : given) + padding)
                 }
                 try model.run(

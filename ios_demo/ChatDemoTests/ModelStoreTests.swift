@@ -25,7 +25,7 @@ struct ModelStoreTests {
             name: name, url: URL(filePath: "/\(name).mlpackage"),
             seals: ["\(name).mlpackage/model": Seal(sha256: name, bytes: 1)], inputs: [],
             lengths: [64], dynamic: false, vocabulary: 8, labels: 2, minRuntime: "",
-            temperature: 1, threshold: 0, tolerance: 0)
+            temperature: 1, threshold: 0, tolerance: 0, verifiedBy: "")
     }
 
     @Test func modelIsCompiledOnceHoweverManyAsk() async throws {

@@ -16,11 +16,13 @@ public struct Artifact: Sendable, Equatable {
     public let temperature: Float
     public let threshold: Float
     public let tolerance: Float
+    /// What computed the sealed logits and the tolerance.
+    public let verifiedBy: String
 
     public init(
         name: String, url: URL, seals: [String: Seal], inputs: [String], lengths: [Int],
         dynamic: Bool, vocabulary: Int, labels: Int, minRuntime: String, temperature: Float,
-        threshold: Float, tolerance: Float
+        threshold: Float, tolerance: Float, verifiedBy: String
     ) {
         self.name = name
         self.url = url
@@ -34,6 +36,7 @@ public struct Artifact: Sendable, Equatable {
         self.temperature = temperature
         self.threshold = threshold
         self.tolerance = tolerance
+        self.verifiedBy = verifiedBy
     }
 
     /// The shortest sequence length that holds `tokens`.

@@ -103,7 +103,8 @@ struct Manifest: Decodable {
                 minRuntime: entry.minRuntime,
                 temperature: Float(entry.temperature),
                 threshold: Float(entry.threshold),
-                tolerance: Float(entry.tolerance))
+                tolerance: Float(entry.tolerance),
+                verifiedBy: entry.verifiedBy)
         }
         return found
     }

@@ -28,7 +28,8 @@ enum Given {
     static let artifact = Artifact(
         name: "coreml", url: URL(filePath: "/none/coreml.mlpackage"), seals: [:],
         inputs: ["input_ids", "attention_mask"], lengths: [64], dynamic: false, vocabulary: 8000,
-        labels: 34, minRuntime: "iOS 17", temperature: 0.8, threshold: 5, tolerance: 0.1)
+        labels: 34, minRuntime: "iOS 17", temperature: 0.8, threshold: 5, tolerance: 0.1,
+        verifiedBy: "tests")
 
     /// Logits whose highest, of `height`, is that of `label`.
     static func logits(_ label: Int, _ height: Float) -> [Float] {

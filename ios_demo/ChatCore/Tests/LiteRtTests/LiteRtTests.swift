@@ -40,7 +40,8 @@ final class LiteRtTests: XCTestCase {
         defer { try? FileManager.default.removeItem(at: file) }
         let artifact = Artifact(
             name: "tflite", url: file, seals: [:], inputs: [], lengths: [8], dynamic: false,
-            vocabulary: 8, labels: 2, minRuntime: "", temperature: 1, threshold: 0, tolerance: 0)
+            vocabulary: 8, labels: 2, minRuntime: "", temperature: 1, threshold: 0, tolerance: 0,
+            verifiedBy: "")
         XCTAssertThrowsError(try LiteRtModel(artifact)) { error in
             guard case .runtime? = error as? ChatError else { return XCTFail("\(error)") }
         }

@@ -1,10 +1,13 @@
 // swift-tools-version: 6.0
-// ChatCore, the library of the iOS app, as a package that other apps can depend on by URL.
+// The libraries of the iOS app, as a package that other apps can depend on by URL: ChatCore, and
+// ChatCoreML for bundles with a Core ML artefact.
 import PackageDescription
 
 let core = "ios_demo/ChatCore"
 var targets: [Target] = [
     .target(name: "ChatCore", path: "\(core)/Sources/ChatCore"),
+    .target(
+        name: "ChatCoreML", dependencies: ["ChatCore"], path: "\(core)/Sources/ChatCoreML"),
     .testTarget(
         name: "ChatCoreTests", dependencies: ["ChatCore"], path: "\(core)/Tests/ChatCoreTests"),
 ]
@@ -27,6 +30,9 @@ if let folder = Context.environment["LITERT_LIBRARY"] {
 let package = Package(
     name: "pocketbert",
     platforms: [.iOS(.v17), .macOS(.v14)],
-    products: [.library(name: "ChatCore", targets: ["ChatCore"])],
+    products: [
+        .library(name: "ChatCore", targets: ["ChatCore"]),
+        .library(name: "ChatCoreML", targets: ["ChatCoreML"]),
+    ],
     targets: targets
 )

@@ -1,4 +1,5 @@
 import ChatCore
+import ChatCoreML
 import Foundation
 import Testing
 

@@ -12,23 +12,24 @@ func stub(_ name: String, _ dependencies: Target.Dependency...) -> Target {
 let package = Package(
     name: "host",
     platforms: [.macOS(.v14)],
-    dependencies: [.package(name: "pocketbert", path: "../..")],
     targets: [
-        stub("UIKit"),
+        stub("AppleFoundation"),
+        stub("UIKit", "AppleFoundation"),
         stub("AppIntents"),
         stub("Accessibility"),
         stub("SwiftUI", "UIKit", "PreviewMacros"),
         stub("Charts", "SwiftUI"),
-        stub("CoreML"),
+        stub("CoreML", "AppleFoundation"),
         stub("ExecuTorch"),
         stub("LiteRT"),
+        .target(name: "ChatCore"),
+        .target(name: "ChatCoreML", dependencies: ["ChatCore", "CoreML"]),
         .macro(name: "PreviewMacros", path: "stubs/PreviewMacros"),
         .target(
             name: "ChatDemo",
             dependencies: [
-                .product(name: "ChatCore", package: "pocketbert"),
-                "Accessibility", "AppIntents", "Charts", "CoreML", "ExecuTorch", "LiteRT",
-                "SwiftUI", "UIKit",
+                "Accessibility", "AppIntents", "Charts", "ChatCore", "ChatCoreML", "CoreML",
+                "ExecuTorch", "LiteRT", "SwiftUI", "UIKit",
             ],
             exclude: ["Assets.xcassets", "Localizable.xcstrings", "PrivacyInfo.xcprivacy"],
             // The tests have a `main` of their own.

@@ -1,3 +1,4 @@
+@_exported import AppleFoundation
 import Foundation
 
 func stub() -> Never { fatalError("a stub: it has a signature and no behaviour") }

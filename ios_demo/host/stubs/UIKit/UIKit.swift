@@ -1,3 +1,4 @@
+@_exported import AppleFoundation
 @_exported import Foundation
 
 @MainActor open class UIApplication {

@@ -2,7 +2,7 @@ import ChatCore
 import Foundation
 
 /// Compiled models on disk, each under its artefact's digest: compiled once, whole or absent.
-actor ModelStore {
+public actor ModelStore {
     private let folder: URL
     private let compile: @Sendable (URL) async throws -> URL
     private var compiling: [String: Task<URL, any Error>] = [:]
@@ -10,13 +10,13 @@ actor ModelStore {
     /// - Parameters:
     ///   - folder: made when it is needed.
     ///   - compile: makes a compiled model of a package, and returns where it lies.
-    init(folder: URL, compile: @escaping @Sendable (URL) async throws -> URL) {
+    public init(folder: URL, compile: @escaping @Sendable (URL) async throws -> URL) {
         self.folder = folder
         self.compile = compile
     }
 
     /// The compiled model of `artifact`, compiled now if it was not before.
-    func compiled(_ artifact: Artifact) async throws -> URL {
+    public func compiled(_ artifact: Artifact) async throws -> URL {
         let kept = place(of: artifact)
         if has(artifact) { return kept }
         // Two windows, or the app and its tests, may ask at once.
@@ -28,12 +28,12 @@ actor ModelStore {
     }
 
     /// Whether a compiled model of `artifact` is there.
-    func has(_ artifact: Artifact) -> Bool {
+    public func has(_ artifact: Artifact) -> Bool {
         FileManager.default.fileExists(atPath: place(of: artifact).path)
     }
 
     /// Drop the compiled model of `artifact`; the next one who asks has it compiled anew.
-    func forget(_ artifact: Artifact) throws {
+    public func forget(_ artifact: Artifact) throws {
         if has(artifact) { try FileManager.default.removeItem(at: place(of: artifact)) }
     }
 

@@ -1,4 +1,4 @@
-// Parts of Foundation and Darwin that Linux lacks.
+// Parts of Foundation, and of Darwin behind it, that Linux lacks.
 import Foundation
 
 extension ProcessInfo {

@@ -1,6 +1,6 @@
-"""`python -m pipeline` is `pocketbert`."""
+"""`python -m pocketbert` is `pocketbert`."""
 
-from pipeline.cli import main
+from .app.cli.main import main
 
 if __name__ == "__main__":
     main()

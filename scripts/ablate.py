@@ -18,28 +18,28 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.quiet import quiet
+from pocketbert.base.quiet import quiet
 
 quiet()  # before any toolchain is imported
 
 import torch  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
-from pipeline import learning  # noqa: E402
-from pipeline.cache import Cache, described, lock  # noqa: E402
-from pipeline.config import load_config  # noqa: E402
-from pipeline.data import Corpus, load_corpus  # noqa: E402
-from pipeline.errors import NotRun  # noqa: E402
-from pipeline.evaluate import accuracy, agreement, calibrate, evaluate  # noqa: E402
-from pipeline.files import tree_bytes, write_json  # noqa: E402
-from pipeline.inference import Logits  # noqa: E402
-from pipeline.learning import Job  # noqa: E402
-from pipeline.progress import silent  # noqa: E402
-from pipeline.recipes import RECIPES  # noqa: E402
-from pipeline.student import Student, load_student  # noqa: E402
-from pipeline.targets import get_target  # noqa: E402
-from pipeline.teacher import load_teacher  # noqa: E402
-from pipeline.verify import run_texts  # noqa: E402
+from pocketbert.app.cache import Cache, described, lock  # noqa: E402
+from pocketbert.app.stages import learn as learning  # noqa: E402
+from pocketbert.app.stages.learn import Job  # noqa: E402
+from pocketbert.base.arrays import Logits  # noqa: E402
+from pocketbert.base.config import load_config  # noqa: E402
+from pocketbert.base.errors import NotRun  # noqa: E402
+from pocketbert.base.files import tree_bytes, write_json  # noqa: E402
+from pocketbert.base.recipes import RECIPES  # noqa: E402
+from pocketbert.data.corpus import Corpus, load_corpus  # noqa: E402
+from pocketbert.measure.gates import run_texts  # noqa: E402
+from pocketbert.models.calibration import calibrate  # noqa: E402
+from pocketbert.models.metrics import accuracy, agreement, evaluate  # noqa: E402
+from pocketbert.models.student import Student, load_student  # noqa: E402
+from pocketbert.models.teacher import load_teacher  # noqa: E402
+from pocketbert.targets import get_target  # noqa: E402
 
 # What each row changes of the preset.
 ROWS: dict[str, dict[str, dict[str, Any]]] = {
@@ -112,10 +112,10 @@ def _figures(
 ) -> Figures:
     config = load_config(None, {**common, **changes})
     corpus = load_corpus(config.data)
-    teacher = learning.fit(Job(config, corpus, Cache(out), silent))
+    teacher = learning.fit_teacher(Job(config, corpus, Cache(out)))
     # Seeds share what the teacher said; rows with as many rewordings do so, too.
-    asked = Job(config, corpus, Cache(out / f"copies-{config.distill.augment}"), silent)
-    transfer_set = learning.ask(asked, teacher)
+    asked = Job(config, corpus, Cache(out / f"copies-{config.distill.augment}"))
+    transfer_set = learning.label_texts(asked, teacher)
     config = replace(config, seed=seed)
     inputs = {
         "teacher": teacher,
@@ -129,7 +129,7 @@ def _figures(
 
     def make_student(folder: Path) -> None:
         begun = time.process_time()
-        learning.train(Job(config, corpus, own, silent), teacher, transfer_set)
+        learning.distill_student(Job(config, corpus, own), teacher, transfer_set)
         write_json(folder / "seconds.json", time.process_time() - begun)
 
     def make_figures(folder: Path) -> None:
@@ -151,9 +151,7 @@ def _measure(
     size = 4 * student.model.num_parameters()
     if target:
         artifact = get_target(target).lower(student, folder, RECIPES["int8"])
-        read = partial(
-            run_texts, get_target(target).load(artifact), student.vocabulary, track=silent, what=""
-        )
+        read = partial(run_texts, get_target(target).load(artifact), student.vocabulary)
         size = tree_bytes(artifact.path)
     logits, outside = read(part.texts), read(part.out_of_scope)
     found = evaluate(logits, part.labels, outside, calibrate(logits, part.labels))

@@ -1,29 +1,40 @@
 """Small real parts that many tests share: a data set, a BERT teacher, and one full run."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
+from threading import Thread
 
-from pipeline.quiet import quiet
+from pocketbert.base.quiet import quiet
 
 quiet()  # before any toolchain is imported
 
+import browser as chromium
+import extras
 import pytest
 import torch
 import toy
 from filelock import FileLock
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
+from pydantic import TypeAdapter
 from transformers import BertConfig
 
-from pipeline.config import DataConfig, TeacherConfig
-from pipeline.data import Corpus, load_corpus
-from pipeline.files import replacing_folder
-from pipeline.student import Student
-from pipeline.teacher import Teacher, fit_head
-from pipeline.transfer import TransferSet, make_transfer_set
-from pipeline.vocabulary import Vocabulary
+from pocketbert.base.config import DataConfig, StudentSpec, TeacherConfig
+from pocketbert.base.files import replacing_folder
+from pocketbert.base.recipes import RECIPES
+from pocketbert.data.corpus import Corpus, load_corpus
+from pocketbert.learn.cut import cut_student, fold
+from pocketbert.learn.fit import fit_head
+from pocketbert.learn.transfer import TransferSet, make_transfer_set
+from pocketbert.models.student import Student
+from pocketbert.models.teacher import Teacher
+from pocketbert.models.vocabulary import Vocabulary
+from pocketbert.targets import get_target
+from pocketbert.targets.base import Artifact
 
 torch.set_num_threads(1)
 
@@ -41,12 +52,36 @@ def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], No
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One file that needs the main run, those that do not, the others: no worker waits idle."""
-    needing = {item.path: False for item in items}
-    for item in items:
-        needing[item.path] |= "main_run" in getattr(item, "fixturenames", ())
-    first = next((path for path, needs in needing.items() if needs), None)
-    items.sort(key=lambda item: (item.path != first, needing[item.path]))
+    """What needs the main run comes last: it is under way meanwhile."""
+    items.sort(key=_needs_main_run)
+
+
+def _needs_main_run(item: pytest.Item) -> bool:
+    return "main_run" in getattr(item, "fixturenames", ())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def main_run_begins(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Begin the main run beside the other tests, where a test will ask for it."""
+    first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+    if not first or not any(map(_needs_main_run, request.session.items)):
+        yield
+        return
+    making = Thread(target=_make_main_run, args=(tmp_path_factory,))
+    making.start()
+    yield
+    making.join()
+
+
+def _make_main_run(factory: pytest.TempPathFactory) -> Path:
+    return shared(factory, "main-run", sealed_run)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was not run, and why: the last thing before pytest's own summary."""
+    extras.report(terminalreporter)
 
 
 @pytest.fixture(scope="session")
@@ -106,6 +141,15 @@ def toy_student(toy_vocabulary: Vocabulary) -> Student:
     return Student(model, toy_vocabulary, tuple(toy.WORDS))
 
 
+@pytest.fixture
+def narrow_student(toy_teacher: Teacher, toy_corpus: Corpus) -> Student:
+    """A student with a factorised embedding of 16 columns."""
+    spec = StudentSpec(layers=2, hidden=32, vocabulary=None, embedding=16, max_length=32)
+    student = cut_student(toy_teacher, toy_corpus.train.texts, spec)
+    fold(student)
+    return student
+
+
 @pytest.fixture(scope="session")
 def toy_config(tmp_path_factory: pytest.TempPathFactory, toy_data: Path, toy_bert: Path) -> Path:
     """Settings of a run that takes seconds."""
@@ -113,11 +157,34 @@ def toy_config(tmp_path_factory: pytest.TempPathFactory, toy_data: Path, toy_ber
     return shared(tmp_path_factory, name, lambda new: make(new, toy_data, toy_bert)) / toy.SETTINGS
 
 
-def pocketbert(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="session")
+def lowered(
+    tmp_path_factory: pytest.TempPathFactory, toy_student: Student
+) -> Callable[[str, str], Artifact]:
+    """The toy student lowered to a target by a recipe, once for all; copy it to damage it."""
+
+    def lower(name: str, recipe: str = "int8") -> Artifact:
+        def make(folder: Path) -> None:
+            artifact = get_target(name).lower(toy_student, folder, RECIPES[recipe])
+            described = {**asdict(artifact), "path": artifact.path.name}
+            (folder / "artifact.json").write_text(json.dumps(described), encoding="utf-8")
+
+        folder = shared(tmp_path_factory, f"lowered-{name}-{recipe}", make)
+        described = json.loads((folder / "artifact.json").read_text(encoding="utf-8"))
+        artifact = TypeAdapter(Artifact).validate_python(described)
+        return replace(artifact, path=folder / artifact.path)
+
+    return lower
+
+
+def pocketbert(
+    *arguments: str, stdin: str | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the command as a user would."""
     return subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
+        [sys.executable, "-m", "pocketbert", *arguments],
         input=stdin,
+        cwd=cwd,
         stdin=subprocess.DEVNULL if stdin is None else None,
         capture_output=True,
         text=True,
@@ -128,17 +195,24 @@ def pocketbert(*arguments: str, stdin: str | None = None) -> subprocess.Complete
 
 
 def sealed_run(folder: Path, *flags: str) -> None:
-    """Run into `folder`/build and keep what was printed."""
+    """Run into `folder`/build and keep what was printed, and how it ended."""
     done = pocketbert("run", "--out", str(folder / "build"), *flags)
-    assert done.returncode == 0, done.stdout + done.stderr
     (folder / "printed.txt").write_text(done.stdout, encoding="utf-8")
     (folder / "stderr.txt").write_text(done.stderr, encoding="utf-8")
+    (folder / "code.txt").write_text(str(done.returncode), encoding="utf-8")
+
+
+def checked(folder: Path) -> Path:
+    """The run in `folder`, which is not made again by every worker where it failed."""
+    said = [(folder / name).read_text(encoding="utf-8") for name in ("printed.txt", "stderr.txt")]
+    assert (folder / "code.txt").read_text(encoding="utf-8") == "0", "".join(said)
+    return folder
 
 
 @pytest.fixture(scope="session")
 def main_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The main job on the built-in data, once for all tests: its folder and what it printed."""
-    folder = shared(tmp_path_factory, "main-run", sealed_run)
+    folder = checked(_make_main_run(tmp_path_factory))
     return folder / "build", (folder / "printed.txt").read_text(encoding="utf-8")
 
 
@@ -146,20 +220,16 @@ def main_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def toy_run(tmp_path_factory: pytest.TempPathFactory, toy_config: Path) -> Path:
     """A run of the toy settings through the command line: its folder."""
     flags = ("--config", str(toy_config))
-    return shared(tmp_path_factory, "toy-run", lambda new: sealed_run(new, *flags)) / "build"
+    folder = shared(tmp_path_factory, "toy-run", lambda new: sealed_run(new, *flags))
+    return checked(folder) / "build"
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium, which scripts/browser found or fetched."""
-    folder = Path(__file__).parent.parent / ".browser"
-    if not (folder / "chromium").exists():
-        pytest.skip("not run: no browser; scripts/browser finds or fetches one")
-    # The libraries that come with a fetched one; a machine's own has its own.
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(folder / "al2023" / "lib")}
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=folder / "chromium", args=["--no-sandbox"], env=environment
-        )
-        yield chromium
-        chromium.close()
+    """A headless Chromium."""
+    if not (chromium.FOLDER / "stamp").exists():
+        extras.not_run("no browser; scripts/browser finds or fetches one", extra="browser")
+    playwright = chromium.start()
+    yield (browser := chromium.launch(playwright))
+    browser.close()
+    playwright.stop()

@@ -3,7 +3,7 @@
 Seeded, and run in processes of their own, since what is looked for is the death of one.
 """
 
-from pipeline.quiet import quiet
+from pocketbert.base.quiet import quiet
 
 quiet()  # before any toolchain is imported
 
@@ -23,14 +23,14 @@ from typing import Annotated  # noqa: E402
 import toy  # noqa: E402
 import typer  # noqa: E402
 
-from pipeline.bundle import open_bundle  # noqa: E402
-from pipeline.chat import ChatEngine  # noqa: E402
-from pipeline.console import err, out, progress  # noqa: E402
-from pipeline.errors import BundleError  # noqa: E402
-from pipeline.golden import TORTURE  # noqa: E402
-from pipeline.manifest import READ  # noqa: E402
-from pipeline.progress import Track, silent  # noqa: E402
-from pipeline.signing import make_keys, sign  # noqa: E402
+from pocketbert.app.cli.console import err, out, progress  # noqa: E402
+from pocketbert.base.errors import BundleError  # noqa: E402
+from pocketbert.base.progress import track  # noqa: E402
+from pocketbert.bundle.classify import ChatEngine, Classifier  # noqa: E402
+from pocketbert.bundle.golden import TORTURE  # noqa: E402
+from pocketbert.bundle.layout import READ  # noqa: E402
+from pocketbert.bundle.open import open_bundle  # noqa: E402
+from pocketbert.bundle.signing import make_keys, sign  # noqa: E402
 
 BATCH = 500  # that one process does
 REFUSED, ACCEPTED, ANSWERED, DIED = "refused", "accepted", "answered", "died"
@@ -51,34 +51,34 @@ class Outcomes:
     bad: tuple[str, ...]
 
 
-def mutate_files(bundle: Path, count: int, seed: int = 0, track: Track = silent) -> Outcomes:
+def mutate_files(bundle: Path, count: int, seed: int = 0) -> Outcomes:
     """Open `count` damaged copies of a signed `bundle`; every one must be refused.
 
     Files are changed, cut, lengthened, swapped, renamed, added and removed, the manifest and the
     signature among them.
     """
-    return _run(_damage, bundle, count, seed, track, wanted=(REFUSED,))
+    return _run(_damage, bundle, count, seed, wanted=(REFUSED,))
 
 
-def mutate_manifests(bundle: Path, count: int, seed: int = 0, track: Track = silent) -> Outcomes:
+def mutate_manifests(bundle: Path, count: int, seed: int = 0) -> Outcomes:
     """Open `count` unsigned copies with a changed manifest.
 
     Each is refused, or the change is to words that nothing depends on or to a value in its limits.
     """
-    return _run(_edit_manifest, bundle, count, seed, track, wanted=(REFUSED, HARMLESS))
+    return _run(_edit_manifest, bundle, count, seed, wanted=(REFUSED, HARMLESS))
 
 
-def reseal_contents(bundle: Path, count: int, seed: int = 0, track: Track = silent) -> Outcomes:
+def reseal_contents(bundle: Path, count: int, seed: int = 0) -> Outcomes:
     """Open `count` unsigned copies with a damaged file and its new digest, and load what opens.
 
     What can't be told from another bundle opens; anything but that and a `BundleError` is a death.
     """
-    return _run(_reseal, bundle, count, seed, track, wanted=(REFUSED, HARMLESS))
+    return _run(_reseal, bundle, count, seed, wanted=(REFUSED, HARMLESS))
 
 
-def hostile_texts(bundle: Path, count: int, seed: int = 0, track: Track = silent) -> Outcomes:
+def hostile_texts(bundle: Path, count: int, seed: int = 0) -> Outcomes:
     """Have every artefact that runs here answer `count` texts of any characters and length."""
-    return _run(_answer, bundle, count, seed, track, wanted=(ANSWERED,))
+    return _run(_answer, bundle, count, seed, wanted=(ANSWERED,))
 
 
 def _run(
@@ -86,7 +86,6 @@ def _run(
     bundle: Path,
     count: int,
     seed: int,
-    track: Track,
     *,
     wanted: tuple[str, ...],
 ) -> Outcomes:
@@ -304,7 +303,7 @@ def _answer(bundle: Path, batch: range, seed: int, report: Report) -> None:
     for name in opened.artifacts:
         runner = opened.load(name)
         if runner.real:
-            engines[name] = ChatEngine(opened, name, runner)
+            engines[name] = ChatEngine(Classifier(opened, name, runner))
     for number in batch:
         chance = random.Random(f"{seed} {number}")
         text = _hostile(chance)
@@ -331,14 +330,14 @@ def main(
 ) -> None:
     """Damage a bundle and ask it hostile texts; exit 1 where one is accepted or kills a process."""
     failed = False
-    with progress() as track:
+    with progress():
         for what, fuzz, count in (
             ("damaged copies", mutate_files, files),
             ("changed manifests, unsigned", mutate_manifests, files // 10),
             ("changed contents, sealed anew", reseal_contents, files // 10),
             ("hostile texts", hostile_texts, texts),
         ):
-            found = fuzz(bundle.resolve(), count, seed, track)
+            found = fuzz(bundle.resolve(), count, seed)
             told = ", ".join(f"{n:,} {outcome}" for outcome, n in sorted(found.counts.items()))
             out.print(f"{what}: {told}")
             for one in found.bad[:10]:

@@ -5,7 +5,7 @@ not the imports. One run is killed at every moment that matters; others again an
 spread evenly over a whole one, until they end before their time. Then bundles are compared.
 """
 
-from pipeline.quiet import quiet
+from pocketbert.base.quiet import quiet
 
 quiet()  # before any toolchain is imported
 
@@ -25,11 +25,11 @@ from typing import Annotated  # noqa: E402
 import toy  # noqa: E402
 import typer  # noqa: E402
 
-from pipeline.config import RunConfig, load_config  # noqa: E402
-from pipeline.console import err, out, progress  # noqa: E402
-from pipeline.files import tree_digest  # noqa: E402
-from pipeline.progress import Track, silent  # noqa: E402
-from pipeline.run import run  # noqa: E402
+from pocketbert.app.cli.console import err, out, progress  # noqa: E402
+from pocketbert.base.config import RunConfig, load_config  # noqa: E402
+from pocketbert.base.files import tree_digest  # noqa: E402
+from pocketbert.base.progress import track  # noqa: E402
+from pocketbert.flow import run  # noqa: E402
 
 TARGETS, TOOLCHAINS = ("coreml",), ("coremltools", "matplotlib.pyplot")  # the quickest to lower
 # In the order that a run makes them; what is newest says where it was killed.
@@ -52,7 +52,7 @@ class Kills:
     bad: tuple[str, ...]
 
 
-def kill_runs(config: RunConfig, count: int, seed: int = 0, track: Track = silent) -> Kills:
+def kill_runs(config: RunConfig, count: int, seed: int = 0) -> Kills:
     """Kill runs of `config`: once at every moment of `MOMENTS`, then `count` times at random."""
     for name in TOOLCHAINS:
         import_module(name)
@@ -131,8 +131,8 @@ def main(
     seed: int = 0,
 ) -> None:
     """Kill runs; exit 1 where one does not reach the same bundle."""
-    with TemporaryDirectory() as scratch, progress() as track:
-        found = kill_runs(settings(Path(scratch)), kills, seed, track)
+    with TemporaryDirectory() as scratch, progress():
+        found = kill_runs(settings(Path(scratch)), kills, seed)
     told = ", ".join(f"{n} after {stage}" for stage, n in sorted(found.after.items()))
     out.print(f"{found.after.total()} kills: {told}; {found.ended} runs ended")
     for one in found.bad[:10]:

@@ -5,7 +5,7 @@ the logits of the golden cases as Python's runtime gives them here and now, sinc
 otherwise on another processor than the one that sealed them.
 """
 
-from pipeline.quiet import quiet
+from pocketbert.base.quiet import quiet
 
 quiet()  # before any toolchain is imported
 
@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import TypeVar  # noqa: E402
 
-from pipeline.bundle import open_bundle  # noqa: E402
-from pipeline.targets import get_target  # noqa: E402
-from pipeline.vocabulary import SPECIAL, Vocabulary  # noqa: E402
+from pocketbert.bundle.open import open_bundle  # noqa: E402
+from pocketbert.models.vocabulary import SPECIAL, Vocabulary  # noqa: E402
+from pocketbert.targets import get_target  # noqa: E402
 
 T = TypeVar("T")
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from phone_cases import STRINGS, texts
 
-from pipeline.bundle import open_bundle, seal
-from pipeline.files import write_json
-from pipeline.vocabulary import Vocabulary
+from pocketbert.base.files import write_json
+from pocketbert.bundle.open import open_bundle
+from pocketbert.bundle.seal import seal
+from pocketbert.models.vocabulary import Vocabulary
 
 SAMPLE = Path(__file__).parent.parent / "ios_demo/Sample/bundle"
 STRINGS_FILE = SAMPLE.parent.parent / "ChatCore/Tests/strings.json"

@@ -1,153 +1,84 @@
-"""The order of the rooms, and what none of them may do."""
+"""The order of the rooms, what an import may cost, and what no room may do."""
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
-import pipeline
-from pipeline.targets import TARGETS
+import pytest
+from rooms import BEGIN, END, PAGE, ROOMS, list_rooms
 
-ROOT = Path(pipeline.__file__).parent
-# A module imports only from those above it; docs/architecture.md says what lives in each.
-ORDER = [
-    "errors",
-    "progress",
-    "quiet",
-    "files",
-    "text",
-    "versions",
-    "recipes",
-    "config",
-    "rows",
-    "data",
-    "characters",
-    "vocabulary",
-    "inference",
-    "evaluate",
-    "losses",
-    "team",
-    "checkpoint",
-    "training",
-    "encoders",
-    "teacher",
-    "augment",
-    "transfer",
-    "student",
-    "distill",
-    "cost",
-    "graph",
-    "contents",
-    "targets.base",
-    "targets.litert",
-    "targets.flatbuffer",
-    "targets.mil",
-    "targets.mlpackage",
-    "targets.pte",
-    "targets.etdump",
-    "targets.executorch",
-    "targets.executorch_coreml",
-    "targets.tflite",
-    "targets.tflite_task",
-    "targets.coreml",
-    "targets",
-    "verify",
-    "choose",
-    "signing",
-    "manifest",
-    "golden",
-    "bundle",
-    "install",
-    "audit",
-    "chat",
-    "bench",
-    "bench.record",
-    "bench.host",
-    "bench.cold",
-    "bench.arm64",
-    "bench.gate",
-    "bench.devices",
-    "bench.android",
-    "bench.ios",
-    "bench.drivers",
-    "cache",
-    "plots",
-    "difference",
-    "result",
-    "charts",
-    "report",
-    "learning",
-    "stages",
-    "run",
-    "search",
-    "doctor",
-    "console",
-    "show",
-    "options",
-    "measuring",
-    "bundling",
-    "cli",
-    "__main__",
-]
-HEAVY = {"executorch", "litert_torch", "coremltools", "tflite_support", "torchao", "ai_edge_litert"}
-HEAVY |= {"ai_edge_quantizer"}
+import pocketbert
+
+ROOT = Path(pocketbert.__file__).parent
+TOOLCHAINS = {"executorch", "litert_torch", "coremltools", "tflite_support", "torchao"}
+TOOLCHAINS |= {"ai_edge_litert", "ai_edge_quantizer"}
+FRAMEWORKS = {"torch", "transformers", "sklearn", "scipy", "accelerate", *TOOLCHAINS}
 
 
-def rooms():
+def sources():
+    """Every module's path below the package, as parts, and its syntax tree."""
     for file in sorted(ROOT.rglob("*.py")):
-        name = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        if name != "__init__":
-            yield name, ast.parse(file.read_text(encoding="utf-8"))
+        yield file.relative_to(ROOT).parts, ast.parse(file.read_text(encoding="utf-8"))
 
 
-def imported(tree):
-    """Every imported module, `pipeline.` taken off the project's own."""
+def imports(parts, tree):
+    """What a module imports: parts of a path below the package, or another package's name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, node.col_offset) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            own = node.module in ("pipeline", "pipeline.targets")
-            names = [f"{node.module}.{alias.name}" for alias in node.names] if own else []
-            known = [n for n in names if n.removeprefix("pipeline.") in ORDER]
-            yield from ((name, node.col_offset) for name in known or [node.module])
+            yield from (((alias.name,), node.col_offset) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            here = parts[: len(parts) - node.level] if node.level else ()
+            yield (*here, *(node.module or "").split(".")), node.col_offset
 
 
-def test_every_room_is_in_the_order():
-    assert {name for name, _ in rooms()} == set(ORDER)
+def test_rooms_import_only_from_rooms_above_them():
+    for parts, tree in sources():
+        if parts[0] not in ROOMS:  # the public API and `run` put rooms together
+            continue
+        own = ROOMS.index(parts[0])
+        for target, _ in imports(parts, tree):
+            assert target[0] not in ROOMS[own + 1 :], f"{'/'.join(parts)} imports {target}"
 
 
-def test_rooms_import_only_from_above():
-    for name, tree in rooms():
-        for module, _ in imported(tree):
-            room = module.removeprefix("pipeline.")
-            if module.startswith("pipeline.") and room in ORDER:
-                assert ORDER.index(room) < ORDER.index(name), f"{name} imports {room}"
+def test_every_room_is_in_the_order_and_says_what_it_is():
+    assert sorted(ROOMS) == sorted(p.name for p in ROOT.iterdir() if (p / "__init__.py").exists())
+    for room in ROOMS:
+        assert ast.get_docstring(ast.parse((ROOT / room / "__init__.py").read_text("utf-8")))
 
 
-def test_targets_do_not_import_each_other():
-    targets = {module.removeprefix("pipeline.") for module, _ in TARGETS.values()}
-    for name, tree in rooms():
-        if name in targets:
-            others = {module.removeprefix("pipeline.") for module, _ in imported(tree)}
-            assert not others & (targets - {name}), name
+def test_toolchains_are_imported_lazily_and_only_in_targets():
+    allowed_at_the_top = ("targets", "tflite", "flatbuffer.py")  # itself imported lazily
+    for parts, tree in sources():
+        for target, column in imports(parts, tree):
+            if target[0] in TOOLCHAINS and parts[0] != target[0]:
+                assert parts[0] == "targets", f"{'/'.join(parts)} imports {target}"
+                assert column > 0 or parts == allowed_at_the_top, f"{parts} imports it early"
 
 
-def test_heavy_toolchains_are_imported_lazily_and_only_in_their_targets():
-    allowed_at_the_top = {"targets.flatbuffer"}  # itself imported lazily, by its targets
-    for name, tree in rooms():
-        for module, column in imported(tree):
-            if module.split(".")[0] in HEAVY:
-                assert name.startswith("targets."), f"{name} imports {module}"
-                assert column > 0 or name in allowed_at_the_top, f"{name} imports {module} early"
+def test_running_a_format_never_imports_its_toolchain():
+    lowering = {"torchao", "litert_torch", "ai_edge_quantizer"}
+    for parts, tree in sources():
+        if parts[0] == "targets" and parts[-1] == "run.py":
+            found = {target[0] for target, _ in imports(parts, tree)}
+            assert not found & lowering, parts
 
 
-def test_nothing_is_pickled():
-    for name, tree in rooms():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                assert (node.value.id, node.attr) not in {("torch", "load"), ("torch", "save")}, (
-                    name
-                )
-        assert not any(module.split(".")[0] == "pickle" for module, _ in imported(tree)), name
+@pytest.mark.parametrize(
+    "module", ["base.config", "bundle.open", "bundle.classify", "bundle.install", "bundle.signing"]
+)
+def test_what_an_app_or_a_server_needs_imports_no_framework(module):
+    script = f"import sys, pocketbert.{module}; print(*({FRAMEWORKS!r} & sys.modules.keys()))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
+
+
+def test_the_page_on_architecture_lists_the_rooms_as_they_are():
+    listed = PAGE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    assert listed == list_rooms(), "run scripts/rooms.py"
 
 
 def test_every_relative_link_of_the_documents_leads_somewhere():

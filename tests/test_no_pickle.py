@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_training import killed_at
+from learn.test_loop import killed_at
 
-from pipeline.checkpoint import Checkpoints
+from pocketbert.learn.checkpoint import Checkpoints
 
 PIPELINE = Path(__file__).parent.parent / "pipeline"
 FORBIDDEN = {
@@ -104,12 +104,12 @@ def test_planted_source_is_found(source):
 
 READ = """
 import sys
-from pipeline.quiet import quiet
+from pocketbert.base.quiet import quiet
 quiet()
 from pathlib import Path
-from pipeline.bundle import open_bundle
-from pipeline.student import load_student
-from pipeline.teacher import load_teacher
+from pocketbert.bundle.open import open_bundle
+from pocketbert.models.student import load_student
+from pocketbert.models.teacher import load_teacher
 import coremltools, litert_torch  # their own modules may read what they came with
 
 seen = []

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from conftest import pocketbert
 
-from pipeline.files import tree_digest
-from pipeline.result import read_result
+from pocketbert.app.result import read_result
+from pocketbert.base.files import tree_digest
 
 
 def test_main_run_reaches_what_it_promises(main_run):
@@ -64,7 +64,7 @@ def test_two_processes_reach_the_accuracy_of_one(toy_run, toy_config, tmp_path):
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(
         [
-            *[*launch, "-m", "pipeline", "run", "--config", str(toy_config)],
+            *[*launch, "-m", "pocketbert", "run", "--config", str(toy_config)],
             *["--targets", "coreml", "--out", str(out)],
         ],
         capture_output=True,
@@ -98,7 +98,7 @@ def test_checkpoint_of_other_settings_is_refused_by_name(toy_config, tmp_path):
     config = tmp_path / "slow.toml"
     text = toy_config.read_text().replace("epochs = 20", "epochs = 400")
     config.write_text("checkpoint_steps = 5\n" + text)
-    command = [sys.executable, "-m", "pipeline", "run", "--config", str(config), "--out"]
+    command = [sys.executable, "-m", "pocketbert", "run", "--config", str(config), "--out"]
     out = tmp_path / "build"
     checkpoints = out / "checkpoints" / "student"
     killed_when([*command, str(out)], lambda: any(checkpoints.glob("0*/checkpoint.json")))
@@ -109,7 +109,7 @@ def test_checkpoint_of_other_settings_is_refused_by_name(toy_config, tmp_path):
 
 
 def test_second_run_on_a_busy_folder_says_so(toy_config, tmp_path):
-    from pipeline.cache import lock
+    from pocketbert.app.cache import lock
 
     with lock(tmp_path):
         done = pocketbert("run", "--config", str(toy_config), "--out", str(tmp_path))
@@ -122,7 +122,7 @@ def test_target_without_its_toolchain_is_reported_as_not_run(toy_config, tmp_pat
     script = (
         "import sys; sys.modules['coremltools'] = None\n"
         "sys.argv = ['pocketbert', 'run', '--config', sys.argv[1], '--out', sys.argv[2]]\n"
-        "from pipeline.cli import main; main()\n"
+        "from pocketbert.app.cli.main import main; main()\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(toy_config), str(tmp_path / "build")],

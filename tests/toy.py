@@ -4,12 +4,15 @@ import json
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import torch
+from scipy.special import softmax
 from transformers import BertConfig, BertModel
 
-from pipeline.files import sha256
-from pipeline.signing import MANIFEST
-from pipeline.vocabulary import SPECIAL, Vocabulary
+from pocketbert.base.arrays import Logits
+from pocketbert.base.files import sha256
+from pocketbert.bundle.layout import MANIFEST
+from pocketbert.models.vocabulary import SPECIAL, Vocabulary
 
 DATA, SETTINGS = "toy.jsonl", "toy.toml"
 WORDS = {
@@ -108,3 +111,13 @@ def perturb(model: torch.nn.Module, scale: float = 0.05) -> torch.nn.Module:
         for parameter in model.parameters():
             parameter.add_(scale * torch.randn(parameter.shape, generator=generator))
     return model.eval()
+
+
+def overconfident(
+    texts: int = 4000, classes: int = 5, factor: float = 3.0
+) -> tuple[Logits, list[int]]:
+    """Logits whose honest temperature is `factor`."""
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(texts, classes)) * 2
+    labels = [int(generator.choice(classes, p=row)) for row in softmax(logits, axis=1)]
+    return (logits * factor).astype(np.float32), labels

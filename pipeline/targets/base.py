@@ -7,16 +7,18 @@ checked, and each text gets the shortest length that the artefact takes.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pipeline.contents import Contents
-from pipeline.errors import TargetUnavailable
-from pipeline.inference import Logits
-from pipeline.recipes import Recipe
-from pipeline.student import Student
-from pipeline.vocabulary import Ids, check_ids
+from ..base.arrays import Ids, Logits
+from ..base.errors import TargetUnavailable
+from ..base.recipes import Recipe
+from ..models.vocabulary import check_ids
+from .inspect import Contents
+
+if TYPE_CHECKING:
+    from ..models.student import Student
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Target(Protocol):
     suffix: str
     recipes: tuple[str, ...]  # names of those that it supports
 
-    def lower(self, student: Student, out: Path, recipe: Recipe) -> Artifact:
+    def lower(self, student: "Student", out: Path, recipe: Recipe) -> Artifact:
         """Quantize and lower `student` to a file named after the target in the folder `out`.
 
         Raises:

@@ -25,7 +25,7 @@ public struct LengthCost: Sendable, Equatable, Codable {
     public let inference: Latency
 }
 
-/// What an artefact cost on one machine, in schema 1.0; `pipeline/bench/record.py` reads it.
+/// What an artefact cost on one machine, in schema 1.0; `pipeline/measure/record.py` reads it.
 public struct LatencyRecord: Sendable, Equatable, Codable {
     public var schema = "1.0"
     public let kind: String

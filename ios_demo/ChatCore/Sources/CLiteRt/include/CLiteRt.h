@@ -1,2 +1,2 @@
 /* The prototypes that the bench's C++ runner uses, too. */
-#include "../../../../../pipeline/bench/native/litert.h"
+#include "../../../../../pipeline/measure/native/litert.h"

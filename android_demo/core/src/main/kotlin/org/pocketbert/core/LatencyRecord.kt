@@ -5,7 +5,7 @@ import com.google.gson.JsonArray
 import com.google.gson.JsonObject
 import java.io.File
 
-/** What an artefact cost on one machine; `pipeline/bench/record.py` reads it. */
+/** What an artefact cost on one machine; `pipeline/measure/record.py` reads it. */
 data class LatencyRecord(
     val machine: Machine,
     val artifact: String,

@@ -1,0 +1,1 @@
+"""Rooms put together: cache, stages, search, report, command line. It computes nothing."""

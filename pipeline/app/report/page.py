@@ -1,0 +1,86 @@
+"""Results and measurements to one self-contained HTML page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ...base.errors import NotRun
+from ...base.files import refuse_other_file
+from ...measure.gates import Verdict
+from ...measure.record import KINDS, LatencyRecord
+from ..owned import PAGE
+from ..result import Build
+from . import charts
+from .templates import environment
+
+
+def write_report(builds: Sequence[Build], file: Path) -> Path:
+    """Write the page: one section a build, and a table of all where there are several.
+
+    Raises:
+        PipelineError: `file` is there, and no report.
+    """
+    refuse_other_file(file, PAGE)
+    page = (
+        environment()
+        .get_template("report.html")
+        .render(
+            builds=builds,
+            sections=[_section(build) for build in builds],
+            kinds=KINDS,
+        )
+    )
+    file.write_text(page, encoding="utf-8")
+    return file
+
+
+def _section(build: Build) -> dict[str, Any]:
+    """What the template shows of one build besides its result."""
+    result = build.result
+    verdicts = {n: v for n, v in result.verdicts.items() if isinstance(v, Verdict)}
+    timed = [record for record in build.records if record.wall]
+    counted = [record for record in build.records if not record.wall]
+    kinds: dict[str, list[LatencyRecord]] = {}
+    for record in timed:
+        kinds.setdefault(record.kind, []).append(record)
+    outside = build.student.out_of_scope
+    threshold = result.student.calibration.threshold
+    return {
+        "verdicts": verdicts,
+        "sizes": charts.sizes(result),
+        "bytes": charts.bytes_by_part(verdicts) if verdicts else None,
+        "scores": charts.scores(build.student, threshold) if len(outside) else None,
+        "curve": charts.out_of_scope(build.student, threshold) if len(outside) else None,
+        "training": {
+            name: charts.training(ended) for name, ended in build.training.items() if ended.losses
+        },
+        "timed": {
+            kind: (records, charts.by_length(records), charts.percentiles(records))
+            for kind, records in kinds.items()
+        },
+        "counted": counted,
+        "instructions": charts.instructions(counted) if counted else None,
+        "not_run": _not_run(build),
+    }
+
+
+def _not_run(build: Build) -> list[tuple[str, str]]:
+    """Everything that this report does not show, and why."""
+    result = build.result
+    reasons = [
+        (what, outcome.reason)
+        for what, outcome in (
+            ("bundle", result.bundle),
+            ("out-of-scope detection", result.student.evaluation.out_of_scope),
+            *result.verdicts.items(),
+            *((f"latency of {name}", record) for name, record in result.latency.items()),
+        )
+        if isinstance(outcome, NotRun)
+    ]
+    measured = {record.kind for record in build.records}
+    reasons += [
+        (f"on {words}", f"no record; pocketbert bench BUNDLE --on {kind.split('-')[0]} makes one")
+        for kind, words in KINDS.items()
+        if kind not in measured
+    ]
+    return [*reasons, *(("a record", why) for why in build.outdated)]

@@ -1,0 +1,1 @@
+"""Every stage of a run, wrapped in the cache."""

@@ -1,0 +1,195 @@
+"""The stages up to the student, in the cache: what decides an outcome, and where it is put.
+
+Several processes may share them; what they compute is in the room each calls.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ...base.config import RunConfig
+from ...base.errors import PipelineError
+from ...base.events import Event, TrainingEnded, listening
+from ...base.files import write_json
+from ...data.corpus import Corpus
+from ...learn import checkpoint, team
+from ...learn.checkpoint import Checkpoints
+from ...learn.distill import distill, hidden_layers
+from ...learn.fit import fine_tune, fit_head
+from ...learn.transfer import (
+    HiddenStates,
+    TransferSet,
+    load_hidden,
+    load_transfer_set,
+    make_transfer_set,
+    save_hidden,
+)
+from ...models.encoders import locate
+from ...models.teacher import Teacher, load_teacher
+from ..cache import Cache, described
+from ..folders import (
+    CHECKPOINTS,
+    FROZEN_TEACHER,
+    GIVEN,
+    HIDDEN,
+    STUDENT,
+    TEACHER,
+    TRAINING,
+    TRANSFER_SET,
+)
+
+ROOM = "learn"  # the last whose code decides what these stages make
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every stage of one run is given."""
+
+    config: RunConfig
+    corpus: Corpus
+    cache: Cache
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The folders that training leaves to the stages after it."""
+
+    teacher: Path
+    transfer_set: Path
+    student: Path
+
+
+def fit_teacher(job: Job) -> Path:
+    """Folder of the fitted teacher.
+
+    Raises:
+        PipelineError: the teacher that is to be fitted lies where the fitted one is written.
+    """
+    config, length = job.config.teacher, job.config.student.max_length
+    source = locate(config.source)
+    out, around = job.cache.out.resolve(), source.resolve().parents
+    if out in around and out / GIVEN not in around:
+        raise PipelineError(
+            f"{config.source}: this teacher lies in the output folder, where the fitted one takes "
+            "its place. Copy it elsewhere, or choose another --out."
+        )
+    inputs = {"corpus": job.corpus.labelled_digest, "source": source, "max_length": length}
+
+    def make(folder: Path) -> None:
+        fit_head(config, job.corpus, length).save(folder)
+
+    if not config.fine_tune:
+        return job.cache.shared_folder(TEACHER, inputs, make, room=ROOM)
+    return _fine_tuned(job, job.cache.shared_folder(FROZEN_TEACHER, inputs, make, room=ROOM))
+
+
+def _fine_tuned(job: Job, frozen: Path) -> Path:
+    config, length = job.config, job.config.student.max_length
+    inputs = {
+        "corpus": job.corpus.labelled_digest,
+        "frozen": frozen,
+        "teacher": replace(config.teacher, source=""),  # its content is what counts
+        "max_length": length,
+        "seed": config.seed,
+    }
+
+    def make(folder: Path, checkpoints: Checkpoints) -> None:
+        fine_tune(
+            load_teacher(frozen, length),
+            job.corpus,
+            config.teacher,
+            seed=config.seed,
+            checkpoints=checkpoints,
+        ).save(folder)
+
+    return _trained(job, TEACHER, inputs, make)
+
+
+def label_texts(job: Job, teacher: Path) -> Path:
+    """Folder of the transfer set: the texts to learn from, and what the teacher says of them."""
+    config, length = job.config, job.config.student.max_length
+    copies = config.distill.augment
+    inputs = {
+        "corpus": job.corpus.digest,
+        "teacher": teacher,
+        "copies": copies,
+        "max_length": length,
+        "seed": config.seed,
+    }
+
+    def make(folder: Path) -> None:
+        loaded = load_teacher(teacher, length)
+        make_transfer_set(loaded, job.corpus, copies, config.seed).save(folder)
+
+    return job.cache.shared_folder(TRANSFER_SET, inputs, make, room=ROOM)
+
+
+def distill_student(job: Job, teacher: Path, transfer_set: Path) -> Path:
+    """Folder of the distilled student."""
+    config, length = job.config, job.config.student.max_length
+    inputs = {
+        "teacher": teacher,
+        "transfer_set": transfer_set,
+        "student": config.student,
+        "distill": config.distill,
+        "seed": config.seed,
+    }
+
+    def make(folder: Path, checkpoints: Checkpoints) -> None:
+        loaded, texts = load_teacher(teacher, length), load_transfer_set(transfer_set)
+        # Beside the transfer set, so that other students find them, too.
+        shared = Cache(transfer_set.parent)
+        decided = {"teacher": teacher, "transfer_set": transfer_set, "max_length": length}
+        distill(
+            loaded,
+            texts,
+            config.student,
+            config.distill,
+            hidden={
+                layer: _hidden(shared, loaded, texts, layer, decided)
+                for layer in hidden_layers(loaded, config.student, config.distill)
+            },
+            seed=config.seed,
+            checkpoints=checkpoints,
+        ).save(folder)
+
+    return _trained(job, STUDENT, inputs, make)
+
+
+def _hidden(
+    cache: Cache,
+    teacher: Teacher,
+    transfer_set: TransferSet,
+    layer: int,
+    inputs: dict[str, Any],
+) -> HiddenStates:
+    def make(folder: Path) -> None:
+        save_hidden(teacher, transfer_set.texts, layer, folder)
+
+    return load_hidden(cache.shared_folder(f"{HIDDEN}/{layer}", inputs, make, room=ROOM))
+
+
+def _trained(
+    job: Job, name: str, inputs: dict[str, Any], make: Callable[[Path, Checkpoints], None]
+) -> Path:
+    """A stage that several processes share, and that goes on where it was killed."""
+    inputs = {**inputs, **team.layout()}
+    kept = Checkpoints(
+        job.cache.out / CHECKPOINTS / name, job.config.checkpoint_steps, described(inputs)
+    )
+    if job.cache.fresh and team.is_main():
+        checkpoint.clear(kept.folder)
+
+    def make_and_record(new: Path) -> None:
+        def record(event: Event) -> None:
+            if isinstance(event, TrainingEnded):
+                write_json(new / TRAINING, asdict(event))
+
+        with listening(record):
+            make(new, kept)
+
+    folder = job.cache.shared_folder(name, inputs, make_and_record, room=ROOM, together=True)
+    if team.is_main():
+        checkpoint.clear(kept.folder)
+    return folder

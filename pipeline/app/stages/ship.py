@@ -1,0 +1,281 @@
+"""The stages from the student on, in the cache: what decides an outcome, and where it is put.
+
+Stages hand each other folders, so a run that was killed goes on where it stopped. What a stage
+computes is in the room it calls.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+from safetensors.numpy import load_file, save_file
+
+from ...base.arrays import Logits
+from ...base.config_text import to_command
+from ...base.errors import NotRun, TargetUnavailable
+from ...base.files import sha256, tree_bytes, write_json
+from ...base.progress import step
+from ...base.versions import this_platform
+from ...bundle import seal
+from ...bundle.golden import golden_texts, make_golden
+from ...bundle.open import Sealed, open_bundle
+from ...measure.choose import choose
+from ...measure.gates import JudgedLogits, Verdict, judge, judge_student, over_parts, run_texts
+from ...measure.host import QUICK, measure, processor
+from ...measure.record import LatencyRecord, read_record, write_record
+from ...models.calibration import Calibration, calibrate
+from ...models.lean import LeanBert
+from ...models.metrics import Evaluation, evaluate
+from ...models.student import Student, load_student
+from ...models.teacher import Teacher, load_teacher
+from ...targets import get_target
+from ...targets.base import Artifact
+from ...targets.inspect import examine
+from ..folders import ARTIFACTS, BENCHED, BUNDLE, REFERENCE, VERIFIED
+from .learn import Job, Learned
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A float model: its figures, and the logits that artefacts are compared with."""
+
+    size_bytes: int
+    parameters: int
+    evaluation: Evaluation
+    calibration: Calibration
+    logits: JudgedLogits
+
+
+@dataclass(frozen=True)
+class Models:
+    """The two float models, and why the student may not ship."""
+
+    teacher: Judged
+    student: Judged
+    failures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """One artefact, what it was measured to do, and its logits on the golden texts."""
+
+    artifact: Artifact
+    verdict: Verdict
+    golden: Logits
+
+
+def judge_models(job: Job, learned: Learned) -> Models:
+    """Figures of teacher and student in float; the student must keep enough of the teacher's."""
+    inputs = {
+        "corpus": job.corpus.digest,
+        "teacher": learned.teacher,
+        "student": learned.student,
+    }
+
+    def make(folder: Path) -> None:
+        loaded: dict[str, Teacher | Student] = {
+            "teacher": load_teacher(learned.teacher, job.config.student.max_length),
+            "student": load_student(learned.student),
+        }
+        for name, model in loaded.items():
+            read = partial(model.logits, what=f"{name.capitalize()} reads the test")
+            save_file(vars(over_parts(job.corpus, read)), folder / f"{name}.safetensors")
+
+    folder = job.cache.folder(REFERENCE, inputs, make, room="learn")
+    teacher = _judged(job, learned.teacher, folder / "teacher.safetensors")
+    student = _judged(job, learned.student, folder / "student.safetensors")
+    failures = judge_student(student.evaluation, teacher.evaluation, job.config.gates)
+    return Models(teacher, student, failures)
+
+
+def _judged(job: Job, folder: Path, logits: Path) -> Judged:
+    read = JudgedLogits(**load_file(logits))
+    weights = (folder / "model.safetensors").stat().st_size
+    calibration = calibrate(read.validation, job.corpus.validation.labels)
+    return Judged(
+        size_bytes=weights,
+        parameters=weights // 4,  # float32
+        evaluation=evaluate(read.test, job.corpus.test.labels, read.out_of_scope, calibration),
+        calibration=calibration,
+        logits=read,
+    )
+
+
+def lower(job: Job, learned: Learned, models: Models) -> dict[str, Artifact | NotRun]:
+    """The artefact of each target, or why it can't be made; none if the student may not ship."""
+    targets = () if models.failures else job.config.targets
+    return {name: _lower(job, name, learned.student, models.student.logits) for name in targets}
+
+
+def _lower(job: Job, name: str, student: Path, expected: JudgedLogits) -> Artifact | NotRun:
+    config = job.config
+    recipe = config.lowering
+    inputs: dict[str, Any] = {"student": student, "recipe": recipe}
+    if recipe is None:  # to be chosen, by what it does to the validation part in its runtime
+        inputs |= {"corpus": job.corpus.digest, "gates": config.gates, "float": config.keep_float}
+        inputs["platform"] = this_platform()
+
+    def make(folder: Path) -> None:
+        target, loaded = get_target(name), load_student(student)
+        with step(f"Lower to {name}"):
+            if recipe is not None:
+                artifact = target.lower(loaded, folder, recipe)
+            else:
+                artifact = choose(
+                    target,
+                    loaded,
+                    expected.validation,
+                    job.corpus.validation,
+                    config.gates,
+                    config.keep_float,
+                    folder,
+                )
+        write_json(folder / "artifact.json", {**asdict(artifact), "path": artifact.path.name})
+
+    try:
+        room = "measure" if recipe is None else "targets"
+        folder = job.cache.folder(f"{ARTIFACTS}/{name}", inputs, make, room=room)
+    except TargetUnavailable as error:
+        return NotRun(str(error))
+    described = json.loads((folder / "artifact.json").read_text(encoding="utf-8"))
+    artifact = TypeAdapter(Artifact).validate_python(described)
+    return replace(artifact, path=folder / artifact.path)
+
+
+def verify(
+    job: Job, learned: Learned, models: Models, artifacts: Mapping[str, Artifact | NotRun]
+) -> dict[str, Verified | NotRun]:
+    """Run each artefact, read back from disk, on everything that the gates look at.
+
+    Without the runtime it is not run, and what was not verified is not sealed.
+    """
+    return {
+        name: made
+        if isinstance(made, NotRun)
+        else _verify(job, made, learned.student, models.student.logits)
+        for name, made in artifacts.items()
+    }
+
+
+def _verify(
+    job: Job, artifact: Artifact, student: Path, expected: JudgedLogits
+) -> Verified | NotRun:
+    name = artifact.target
+    inputs = {
+        "corpus": job.corpus.digest,
+        "artifact": artifact.path.parent,
+        "student": student,
+        "gates": job.config.gates,
+        "platform": this_platform(),  # which has a runtime of its own, or an evaluator
+    }
+
+    def make(folder: Path) -> bool:
+        loaded = load_student(student)
+        target, vocabulary = get_target(name), loaded.vocabulary
+        runner = target.load(artifact)
+        stored = examine(
+            name,
+            target.read(artifact),
+            tree_bytes(artifact.path),
+            LeanBert(loaded.model, vocabulary.max_length),
+            artifact.recipe,
+            job.config.gates,
+        )
+        read = partial(run_texts, runner, vocabulary, what=f"Verify {name}")
+        measured = over_parts(job.corpus, read)
+        verdict = judge(
+            name, runner.engine, stored, measured, expected, job.corpus, job.config.gates
+        )
+        write_json(folder / "verdict.json", asdict(verdict))
+        golden = read(golden_texts(job.corpus.test.texts))
+        save_file({"golden": golden}, folder / "golden.safetensors")
+        return not verdict.failures
+
+    try:
+        folder = job.cache.folder(f"{VERIFIED}/{name}", inputs, make)
+    except TargetUnavailable as error:
+        return NotRun(str(error))
+    verdict = TypeAdapter(Verdict).validate_json((folder / "verdict.json").read_bytes())
+    return Verified(artifact, verdict, load_file(folder / "golden.safetensors")["golden"])
+
+
+def list_failures(models: Models, verified: Mapping[str, Verified | NotRun]) -> tuple[str, ...]:
+    """Everything that keeps the bundle from being sealed."""
+    made = [value for value in verified.values() if isinstance(value, Verified)]
+    if verified and not made:
+        reasons = "; ".join(v.reason for v in verified.values() if isinstance(v, NotRun))
+        return (*models.failures, f"No target could be lowered on this machine: {reasons}")
+    return (*models.failures, *(failure for value in made for failure in value.verdict.failures))
+
+
+def seal_bundle(
+    job: Job,
+    replies: Mapping[str, list[str]],
+    learned: Learned,
+    models: Models,
+    verified: Mapping[str, Verified | NotRun],
+) -> Path | NotRun:
+    """The sealed bundle of everything verified, where every gate holds."""
+    if list_failures(models, verified):
+        return NotRun("a gate failed")
+    made = {name: value for name, value in verified.items() if isinstance(value, Verified)}
+    texts = golden_texts(job.corpus.test.texts)
+    vocabulary = load_student(learned.student).vocabulary
+    return seal.seal(
+        job.cache.out / BUNDLE,
+        name=job.corpus.name,
+        labels=job.corpus.labels,
+        vocabulary=vocabulary,
+        artifacts={name: _sealed(value) for name, value in made.items()},
+        replies=replies,
+        golden=make_golden(texts, vocabulary, {name: v.golden for name, v in made.items()}),
+        provenance={
+            "seed": job.config.seed,
+            "preset": job.config.preset,
+            "command": to_command(job.config),
+            "data_sha256": job.corpus.digest,
+            "teacher_sha256": sha256(learned.teacher / "model.safetensors"),
+            "student_sha256": sha256(learned.student / "model.safetensors"),
+            "distill": asdict(job.config.distill),
+            "student": asdict(job.config.student),
+            "versions": job.cache.versions,
+        },
+        out_of_scope_label=job.config.data.out_of_scope_label,
+    )
+
+
+def _sealed(made: Verified) -> Sealed:
+    verdict = made.verdict
+    metrics = {**asdict(verdict.evaluation), "agreement": verdict.agreement}
+    return Sealed(made.artifact, verdict.calibration, verdict.tolerance, verdict.engine, metrics)
+
+
+def bench(
+    job: Job, bundle: Path | NotRun, verified: Mapping[str, Verified | NotRun]
+) -> dict[str, LatencyRecord | NotRun]:
+    """What each sealed artefact costs on this host, where its real runtime is at hand."""
+    return {
+        name: made if isinstance(made, NotRun) else _bench(job, name, bundle)
+        for name, made in verified.items()
+    }
+
+
+def _bench(job: Job, name: str, bundle: Path | NotRun) -> LatencyRecord | NotRun:
+    if isinstance(bundle, NotRun):
+        return bundle
+
+    def make(folder: Path) -> bool:
+        record = measure(open_bundle(bundle), name, QUICK)
+        write_record(record, folder)
+        return not record.busy
+
+    inputs = {"bundle": bundle, "platform": this_platform(), "processor": processor()}
+    try:
+        folder = job.cache.folder(f"{BENCHED}/{name}", inputs, make)
+    except TargetUnavailable as error:
+        return NotRun(str(error))
+    return read_record(next(folder.glob(f"host-*-{name}.json")))

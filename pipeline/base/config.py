@@ -1,0 +1,287 @@
+"""What a run is asked to do: frozen, valid once built, read from TOML. It knows no torch.
+
+Each setting is declared here, once: its type, its default, its limits, what it means, and its flag.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from .errors import PipelineError
+from .formats import DEFAULT_TARGETS, TARGETS
+from .recipes import RECIPES, Recipe, check_parts
+from .settings import Checked, declared_in, setting
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig(Checked):
+    """Where the labelled text comes from, and how it is divided."""
+
+    source: str = setting(
+        "assistant",
+        "built-in name, file (.jsonl .csv .tsv .json), folder of parts, or hf:NAME",
+        flag="--data",
+        file=True,
+    )
+    text: str = setting("text", "column of the text", flag="--text-column")
+    intent: str = setting("intent", "column of the intent", flag="--intent-column")
+    out_of_scope: str | None = setting(
+        None, "file of texts that belong to no intent", flag="--out-of-scope", file=True
+    )
+    out_of_scope_label: str = setting("oos", "rows with this intent are out of scope")
+    unlabeled: str | None = setting(
+        None,
+        "raw texts (.txt .jsonl .csv .tsv, or assistant) that the teacher labels",
+        flag="--unlabeled",
+        file=True,
+    )
+    replies: str | None = setting(
+        None, "JSON of what the chat says for each intent", flag="--replies", file=True
+    )
+    validation_share: float = setting(
+        0.15, "of each intent, where the source has no validation part", 0.01, 0.4
+    )
+    test_share: float = setting(0.2, "of each intent, where it has no test part", 0.01, 0.4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherConfig(Checked):
+    """The BERT that the student learns from."""
+
+    source: str = setting(
+        "minilm",
+        "BERT folder, hub name, or minilm (the packaged one)",
+        flag="--teacher",
+        file=True,
+    )
+    fine_tune: bool = setting(
+        False, "train the whole teacher, not only its head", flag="--fine-tune"
+    )
+    epochs: int = setting(6, "of fine-tuning, at most", 1, 1000)
+    batch_size: int = setting(32, "over all processes together", 1, 4096)
+    patience: int = setting(
+        2, "epochs without better validation accuracy after which it stops", 1, 1000
+    )
+    learning_rate: float = setting(1.5e-4, "of the encoder's last layer", 1e-7, 1.0)
+    head_learning_rate: float = setting(1e-3, "of the head", 1e-7, 1.0)
+    layer_decay: float = setting(
+        0.85, "a layer learns at this share of the rate of the one above it", 0.1, 1.0
+    )
+    outside_weight: float = setting(
+        0.0, "weight of the outlier-exposure loss in fine-tuning", 0.0, 1000.0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudentSpec(Checked):
+    """Shape of the student encoder."""
+
+    layers: int = setting(2, "Transformer layers", 1, 48)
+    hidden: int = setting(128, "a multiple of the teacher's head size", 8, 4096)
+    vocabulary: int | None = setting(
+        8_000, "word pieces kept; none keeps the teacher's", 100, 1_000_000
+    )
+    embedding: int | None = setting(
+        None, "columns of a factorised embedding; none keeps `hidden` columns", 4, 4095
+    )
+    teacher_layers: tuple[int, ...] | None = setting(
+        None, "[0, 5]: the teacher's layers to start from; none spreads them evenly", 0, 999
+    )
+    max_length: int = setting(64, "tokens; longer texts are cut", 8, 512)
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` with the first number outside its limits, or at odds with another."""
+        super().__post_init__()
+        if self.embedding is not None and self.embedding >= self.hidden:
+            raise ValueError(
+                f"embedding is {self.embedding}; choose a value from 4 to {self.hidden - 1}"
+            )
+        if self.teacher_layers is not None and len(self.teacher_layers) != self.layers:
+            raise ValueError(
+                f"teacher_layers names {len(self.teacher_layers)} layers and layers is "
+                f"{self.layers}; name as many, counted from 0"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillConfig(Checked):
+    """How the student is trained."""
+
+    epochs: int = setting(
+        3, "of distillation, over all texts of the transfer set", 1, 10_000, flag="--epochs"
+    )
+    least_steps: int = setting(
+        1_500, "a small transfer set is seen in as many epochs as these take", 1, 10_000_000
+    )
+    batch_size: int = setting(64, "over all processes together", 1, 4096)
+    learning_rate: float = setting(2e-3, "of the student", 1e-7, 1.0)
+    head_learning_rate: float = setting(3e-3, "of its pooler and classifier", 1e-7, 1.0)
+    temperature: float = setting(
+        2.5, "softens what is compared, times the teacher's calibrated one", 0.1, 100.0
+    )
+    logit_weight: float = setting(
+        0.9, "weight of the loss that compares logits with the teacher's", 0.0, 1000.0
+    )
+    label_weight: float = setting(0.1, "weight of cross-entropy with the labels", 0.0, 1000.0)
+    hidden_weight: float = setting(
+        0.0, "weight of the distance of hidden states, layer by layer", 0.0, 1000.0
+    )
+    embedding_weight: float = setting(0.0, "weight of the distance of embeddings", 0.0, 1000.0)
+    relation_weight: float = setting(
+        0.0, "weight of the divergence of self-attention relations", 0.0, 1000.0
+    )
+    outside_weight: float = setting(0.0, "weight of the outlier-exposure loss", 0.0, 1000.0)
+    word_dropout: float = setting(
+        0.1, "share of word pieces hidden from the student, not from the teacher", 0.0, 0.9
+    )
+    augment: int = setting(4, "reworded copies of each text, labelled by the teacher", 0, 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gates(Checked):
+    """What must hold on the test part before anything ships."""
+
+    min_retention: float = setting(
+        0.98,
+        "gate: share of the teacher's accuracy that the student keeps",
+        0.0,
+        1.0,
+        flag="--min-retention",
+    )
+    min_agreement: float = setting(
+        0.99,
+        "gate: share of texts on which artefact and student agree",
+        0.0,
+        1.0,
+        flag="--min-agreement",
+    )
+    max_accuracy_drop: float = setting(
+        0.005, "gate: accuracy that an artefact may lose, absolute", 0.0, 1.0, flag="--max-drop"
+    )
+    max_recipe_loss: float = setting(
+        0.003, "accuracy that --recipe auto may lose on validation, absolute", 0.0, 1.0
+    )
+    max_outside: float = setting(
+        0.25, "share of an artefact's operators that may run outside the fast kernels", 0.0, 1.0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(Checked):
+    """Everything that `pocketbert run` does, in one value."""
+
+    preset: str = setting(
+        "nano", "nano 2x128, micro 2x256, small 3x256 (layers x hidden)", flag="--preset"
+    )
+    seed: int = setting(0, "of splits and training", 0, 2**31 - 1, flag="--seed")
+    checkpoint_steps: int = setting(
+        200, "of training between two saved states; a killed run loses fewer", 1, 1_000_000
+    )
+    targets: tuple[str, ...] = setting(
+        DEFAULT_TARGETS, f"formats to make: {', '.join(TARGETS)}", flag="--targets"
+    )
+    recipe: str = setting(
+        "int8", f"how weights are stored: {', '.join((*RECIPES, AUTO))}", flag="--recipe"
+    )
+    keep_float: tuple[str, ...] = setting(
+        (), "parts kept in float: classifier, layers.0.attention, …", flag="--float"
+    )
+    data: DataConfig = field(default_factory=DataConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    student: StudentSpec = field(default_factory=StudentSpec)
+    distill: DistillConfig = field(default_factory=DistillConfig)
+    gates: Gates = field(default_factory=Gates)
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` with the first value that is none of those known."""
+        super().__post_init__()
+        if self.preset not in PRESETS:
+            raise ValueError(f"preset is {self.preset!r}; choose one of {', '.join(PRESETS)}")
+        unknown = [name for name in self.targets if name not in TARGETS]
+        if unknown or not self.targets:
+            raise ValueError(
+                f"targets are {', '.join(self.targets) or 'none'}; choose from {', '.join(TARGETS)}"
+            )
+        if self.recipe not in (*RECIPES, AUTO):
+            known = ", ".join((*RECIPES, AUTO))
+            raise ValueError(f"recipe is {self.recipe!r}; choose one of {known}")
+        check_parts(self.keep_float, self.student.layers)
+
+    @property
+    def lowering(self) -> Recipe | None:
+        """The recipe with its exceptions; None where it is to be chosen."""
+        if self.recipe == AUTO:
+            return None
+        return replace(RECIPES[self.recipe], keep_float=self.keep_float)
+
+
+# Shape and training of each preset; a larger student starts from more of the teacher.
+PRESETS: dict[str, tuple[StudentSpec, DistillConfig]] = {
+    "nano": (StudentSpec(layers=2, hidden=128), DistillConfig()),
+    "micro": (StudentSpec(layers=2, hidden=256), DistillConfig(learning_rate=8e-4)),
+    "small": (StudentSpec(layers=3, hidden=256), DistillConfig(learning_rate=8e-4)),
+}
+
+
+SETTINGS = tuple(declared_in(RunConfig))
+
+
+def load_config(file: str | PathLike[str] | None, overrides: Mapping[str, Any]) -> RunConfig:
+    """Build the configuration: preset, then the TOML `file`, then `overrides` (nested, by section).
+
+    Raises:
+        PipelineError: an unreadable file, an unknown key or a value out of range, by name.
+    """
+    settings = merge(_read_toml(Path(file)) if file else {}, overrides)
+    base = with_preset(settings.get("preset", RunConfig.preset))
+    try:
+        return TypeAdapter(RunConfig).validate_python(merge(asdict(base), settings))
+    except ValidationError as error:
+        where = f"{file}: " if file else ""
+        raise PipelineError(where + "; ".join(map(_explain, error.errors()))) from error
+
+
+def with_preset(name: Any) -> RunConfig:
+    """The defaults of the preset `name`; those of all where there is none such."""
+    if not isinstance(name, str) or name not in PRESETS:
+        return RunConfig()
+    student, distill = PRESETS[name]
+    return RunConfig(preset=name, student=student, distill=distill)
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PipelineError(f"{file}: not a readable TOML file ({error}).") from error
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with what `over` has, section by section."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def _explain(error: ErrorDetails) -> str:
+    """One pydantic error as a phrase: the setting, its value, and what would do."""
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "unexpected_keyword_argument":
+        return f"unknown setting {key!r}; see docs/configuration.md for all of them"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}" if key else message

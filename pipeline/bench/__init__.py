@@ -1,1 +1,0 @@
-"""Bench times a runner; it knows nothing about models."""

@@ -1,0 +1,1 @@
+"""The sealed folder that crosses to a phone: sealed, opened, signed, installed, asked."""

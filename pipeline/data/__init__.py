@@ -1,0 +1,1 @@
+"""Labelled text in, checked and divided; the built-in data set."""

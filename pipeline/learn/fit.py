@@ -1,0 +1,180 @@
+"""The teacher fitted to the labels, in two grades.
+
+A linear head on frozen, mean-pooled features takes seconds, and is good where the encoder is a
+sentence encoder; full fine-tuning takes minutes. It knows nothing of students.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+
+from ..base.arrays import Logits
+from ..base.config import TeacherConfig
+from ..base.errors import ModelError
+from ..base.progress import track
+from ..data.corpus import Corpus, Part
+from ..models.batches import batch_tensors, run_batched
+from ..models.encoders import load_encoder, locate, read_json
+from ..models.metrics import accuracy
+from ..models.stock import BertForSequenceClassification, BertModel, opening
+from ..models.teacher import NOTES, Teacher, linear_head, load_teacher, pooled
+from ..models.vocabulary import Vocabulary
+from .checkpoint import Checkpoints
+from .loop import Batch, Plan, train
+from .losses import OUTSIDE, label_loss, outside_loss
+
+WARMUP = 0.1  # share of the steps
+MAX_NORM = 1.0  # of gradients
+
+
+@opening()
+def fit_head(config: TeacherConfig, corpus: Corpus, max_length: int) -> Teacher:
+    """Load the encoder that `config` names, with a head for the labels of `corpus`.
+
+    A folder that brings a head of its own, be it a stock `BertForSequenceClassification` or a
+    teacher saved here, keeps it; else one is fitted on the frozen features of the encoder.
+
+    Raises:
+        ModelError: the encoder is missing, damaged or no BERT, or its head has other labels.
+    """
+    folder = locate(config.source)
+    encoder, vocabulary = load_encoder(folder, max_length)
+    if (folder / NOTES).exists():
+        found = load_teacher(folder, max_length)
+        return _with_own_head(found, found.labels, corpus, folder)
+    if read_json(folder / "config.json").get("architectures") == ["BertForSequenceClassification"]:
+        model = BertForSequenceClassification.from_pretrained(
+            folder, use_safetensors=True, dtype=torch.float32
+        ).eval()
+        head = linear_head(model.classifier.weight.detach(), model.classifier.bias.detach())
+        names = tuple(model.config.id2label[i] for i in range(model.config.num_labels))
+        found = Teacher(model.bert, head, vocabulary, names, np.empty((0, 0), np.float32))
+        return _with_own_head(found, names, corpus, folder)
+    return _fit_frozen(encoder, vocabulary, corpus)
+
+
+def fine_tune(
+    teacher: Teacher,
+    corpus: Corpus,
+    config: TeacherConfig,
+    *,
+    seed: int = 0,
+    checkpoints: Checkpoints | None = None,
+) -> Teacher:
+    """Train encoder and head together, in place; the epoch that is best on validation is kept.
+
+    Each layer learns more slowly than the one above it (discriminative learning rates, Howard and
+    Ruder 2018), after a warm-up; it stops when validation accuracy no longer rises.
+
+    Raises:
+        PipelineError: the loss is no longer finite; says at which step.
+        ModelError: a checkpoint of other settings.
+    """
+    train_part, validation = corpus.train, corpus.validation
+    outside = train_part.out_of_scope if config.outside_weight else ()
+    texts = (*train_part.texts, *outside)
+    labels = torch.tensor((*train_part.labels, *[OUTSIDE] * len(outside)))
+
+    def collate(rows: list[int]) -> Batch:
+        ids, mask = batch_tensors(teacher.vocabulary, [texts[row] for row in rows])
+        return {"input_ids": ids, "attention_mask": mask, "labels": labels[rows]}
+
+    def score() -> float:
+        return accuracy(teacher.logits(validation.texts), validation.labels)
+
+    plan = Plan(
+        what="Teacher learns",
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        seed=seed,
+        warmup=WARMUP,
+        max_norm=MAX_NORM,
+        patience=config.patience,
+    )
+    teacher.head.requires_grad_(True)
+    train(
+        _Classification(teacher, config.outside_weight),
+        parameter_groups(teacher, config),
+        [len(text) for text in texts],
+        collate,
+        plan,
+        score=score,
+        checkpoints=checkpoints,
+    )
+    teacher.head.requires_grad_(False)
+    said = teacher.logits(train_part.texts, "Teacher labels the texts")
+    return replace(teacher, train_logits=said)
+
+
+class _Classification(nn.Module):
+    """What fine-tuning minimises on one batch."""
+
+    def __init__(self, teacher: Teacher, outside_weight: float) -> None:
+        super().__init__()
+        self.encoder, self.head = teacher.encoder, teacher.head
+        self.outside_weight = outside_weight
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> Tensor:
+        logits = self.head(pooled(self.encoder, input_ids, attention_mask))
+        loss = label_loss(logits, labels)
+        if self.outside_weight:
+            loss = loss + self.outside_weight * outside_loss(logits, labels == OUTSIDE)
+        return loss
+
+
+def parameter_groups(teacher: Teacher, config: TeacherConfig) -> list[dict[str, object]]:
+    """Head, pooler, layers from the last to the first, embeddings: each slower than before."""
+    encoder, rate = teacher.encoder, config.learning_rate
+    head = [*teacher.head.parameters()]
+    if encoder.pooler is not None:
+        head += encoder.pooler.parameters()
+    groups: list[dict[str, object]] = [{"params": head, "lr": config.head_learning_rate}]
+    for block in (*reversed(encoder.encoder.layer), encoder.embeddings):
+        groups.append({"params": [*block.parameters()], "lr": rate})
+        rate *= config.layer_decay
+    return groups
+
+
+def _with_own_head(found: Teacher, names: tuple[str, ...], corpus: Corpus, folder: Path) -> Teacher:
+    """`found`, its outputs put in the order of the corpus' labels."""
+    extra, missing = sorted({*names} - {*corpus.labels}), sorted({*corpus.labels} - {*names})
+    if extra or missing:
+        example = f"{extra[0]!r} only the teacher has" if extra else f"it lacks {missing[0]!r}"
+        raise ModelError(
+            f"{folder}: the teacher's head has {len(names)} labels and the data "
+            f"{len(corpus.labels)}; {example}. Name the labels in config.json (id2label) as "
+            "the data does, or give the encoder without its head."
+        )
+    order = [names.index(label) for label in corpus.labels]
+    head = linear_head(found.head.weight[order], found.head.bias[order])
+    teacher = replace(found, head=head, labels=corpus.labels)
+    said = teacher.logits(corpus.train.texts, "Teacher labels the texts")
+    return replace(teacher, train_logits=said)
+
+
+def _fit_frozen(encoder: BertModel, vocabulary: Vocabulary, corpus: Corpus) -> Teacher:
+    """Multinomial logistic regression on frozen features; its strength chosen on validation."""
+
+    def features(part: Part, name: str) -> Logits:
+        forward = lambda ids, mask: pooled(encoder, ids, mask)  # noqa: E731
+        return run_batched(forward, vocabulary, part.texts, f"Teacher reads {name}")
+
+    train, validation = (
+        features(corpus.train, "training"),
+        features(corpus.validation, "validation"),
+    )
+    fits = [
+        LogisticRegression(C=strength, max_iter=1000).fit(train, corpus.train.labels)
+        for strength in track((1.0, 3.0, 10.0), "Teacher head")
+    ]
+    best = max(fits, key=lambda fit: fit.score(validation, corpus.validation.labels))
+    weight, bias = best.coef_, best.intercept_
+    if len(corpus.labels) == 2:  # scikit-learn keeps one row for two classes
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    head = linear_head(torch.from_numpy(weight).float(), torch.from_numpy(bias).float())
+    train_logits = head(torch.from_numpy(train)).numpy()
+    return Teacher(encoder, head, vocabulary, corpus.labels, train_logits)

@@ -1,0 +1,118 @@
+"""The transfer set: every text that the student learns from, and what the teacher says of it.
+
+Made once for a teacher and a corpus, kept on disk, and shared by all students. It trains nothing.
+"""
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from ..base.arrays import Logits
+from ..base.files import write_json
+from ..base.progress import track
+from ..data.corpus import Corpus, text_key
+from ..models.batches import BATCH, batch_tensors
+from ..models.calibration import calibrate
+from ..models.teacher import Teacher
+from .augment import nearest_words, reword
+from .losses import OUTSIDE, UNLABELLED
+
+NOTES, OUTPUTS = "texts.json", "outputs.safetensors"
+HIDDEN = "hidden.safetensors"
+
+
+@dataclass(frozen=True)
+class TransferSet:
+    """Texts with the teacher's logits and what is known of their labels (Hinton et al. 2015)."""
+
+    texts: tuple[str, ...]
+    labels: NDArray[np.int64]  # (texts,): index, UNLABELLED or OUTSIDE
+    logits: Logits  # (texts, labels)
+    temperature: float  # that makes the teacher's confidence honest
+
+    def save(self, folder: Path) -> None:
+        """Write the texts as JSON, the numbers as safetensors."""
+        notes = {"temperature": self.temperature, "texts": self.texts}
+        write_json(folder / NOTES, notes)
+        save_file({"labels": self.labels, "logits": self.logits}, folder / OUTPUTS)
+
+
+def load_transfer_set(folder: Path) -> TransferSet:
+    """Open what `TransferSet.save` wrote."""
+    notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+    numbers = load_file(folder / OUTPUTS)
+    return TransferSet(tuple(notes["texts"]), **numbers, temperature=notes["temperature"])
+
+
+def make_transfer_set(teacher: Teacher, corpus: Corpus, copies: int, seed: int = 0) -> TransferSet:
+    """Training texts, out-of-scope and unlabelled ones, and `copies` rewordings of each of these.
+
+    A rewording that stands in the corpus is left out, in the validation and test parts above all.
+    The teacher's logits of the training texts were made while it was fitted.
+    """
+    outside, validation = corpus.train.out_of_scope, corpus.validation
+    known = (*corpus.train.texts, *outside, *corpus.unlabeled)
+    table = teacher.encoder.embeddings.word_embeddings.weight
+    neighbours = nearest_words(table, teacher.vocabulary, known) if copies else {}
+    # Not for secrets: what is drawn follows from the seed.
+    reworded = reword(known, copies, neighbours, random.Random(seed))  # noqa: S311
+    made = tuple(text for text in reworded if text_key(text) not in corpus.keys)
+    asked = (*outside, *corpus.unlabeled, *made)
+    said = [teacher.train_logits]
+    if asked:
+        said.append(teacher.logits(asked, "Teacher labels further texts"))
+    unlabelled = len(asked) - len(outside)
+    labels = (*corpus.train.labels, *[OUTSIDE] * len(outside), *[UNLABELLED] * unlabelled)
+    calibration = calibrate(
+        teacher.logits(validation.texts, "Teacher is calibrated"), validation.labels
+    )
+    return TransferSet(
+        (*known, *made), np.array(labels), np.concatenate(said), calibration.temperature
+    )
+
+
+def save_hidden(teacher: Teacher, texts: Sequence[str], layer: int, folder: Path) -> None:
+    """Write the teacher's hidden states after `layer` (0: the embeddings), fp16, token by token."""
+    encoder, rows = teacher.encoder, list[Tensor]()
+    starts = range(0, len(texts), BATCH)
+    with torch.inference_mode():
+        for start in track(starts, f"Teacher's hidden states, layer {layer}"):
+            ids, mask = batch_tensors(teacher.vocabulary, texts[start : start + BATCH])
+            every = encoder(
+                input_ids=ids, attention_mask=mask, output_hidden_states=True
+            ).hidden_states
+            rows += [
+                state[: int(length)].half()
+                for state, length in zip(every[layer], mask.sum(1), strict=True)
+            ]
+    ends = np.cumsum([len(row) for row in rows])
+    save_file({"hidden": torch.cat(rows).numpy(), "ends": ends}, folder / HIDDEN)
+
+
+@dataclass(frozen=True)
+class HiddenStates:
+    """Hidden states of every text after one layer of the teacher, as `save_hidden` wrote them."""
+
+    hidden: NDArray[np.float16]  # (tokens of all texts, hidden)
+    ends: NDArray[np.int64]  # (texts,): where each text's tokens end
+
+    def padded(self, rows: Sequence[int], length: int) -> Tensor:
+        """Those of `rows`, (rows, length, hidden) float32, zero beyond a text's end."""
+        out = np.zeros((len(rows), length, self.hidden.shape[1]), np.float32)
+        for i, row in enumerate(rows):
+            states = self.hidden[self.ends[row - 1] if row else 0 : self.ends[row]]
+            out[i, : len(states)] = states[:length]
+        return torch.from_numpy(out)
+
+
+def load_hidden(folder: Path) -> HiddenStates:
+    """Open what `save_hidden` wrote."""
+    return HiddenStates(**load_file(folder / HIDDEN))

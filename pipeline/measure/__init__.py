@@ -1,0 +1,1 @@
+"""Verdicts and records: is it right, is it fast."""

@@ -1,0 +1,1 @@
+"""BERTs and their vocabularies: opened, run, scored; never trained."""

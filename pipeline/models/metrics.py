@@ -1,0 +1,100 @@
+"""What logits are worth: accuracy, agreement, honesty, out-of-scope detection.
+
+It sees arrays and knows nothing of the models or formats that made them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score, roc_auc_score
+
+from ..base.arrays import Logits
+from ..base.errors import NotRun
+from .calibration import Calibration, softmax
+
+BINS = 15  # of equal width, for the calibration error
+NO_OUT_OF_SCOPE = "no out-of-scope text was given"
+
+
+@dataclass(frozen=True)
+class OutOfScope:
+    """Detection of out-of-scope texts by the highest logit."""
+
+    auroc: float
+    recall: float  # share of out-of-scope texts that the threshold stops
+    kept: float  # share of in-scope texts that it lets through
+    accuracy_kept: float  # accuracy among those
+    texts: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of one model on one labelled part."""
+
+    texts: int
+    accuracy: float
+    macro_f1: float
+    raw_calibration_error: float  # expected, as the model stands
+    calibration_error: float  # expected, after temperature
+    out_of_scope: OutOfScope | NotRun
+
+
+def accuracy(logits: Logits, labels: Sequence[int]) -> float:
+    """Share of rows whose highest logit is the label's."""
+    return float((logits.argmax(1) == np.asarray(labels)).mean())
+
+
+def agreement(logits: Logits, reference: Logits) -> float:
+    """Share of rows on which two models choose the same label."""
+    return float((logits.argmax(1) == reference.argmax(1)).mean())
+
+
+def calibration_error(probabilities: Logits, labels: Sequence[int]) -> float:
+    """Expected calibration error: mean gap of confidence and accuracy over equal-width bins."""
+    confidence = probabilities.max(1)
+    right = probabilities.argmax(1) == np.asarray(labels)
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gaps = [
+        abs(confidence[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean()
+        for b in np.unique(bins)
+    ]
+    return float(sum(gaps))
+
+
+def detect_out_of_scope(
+    logits: Logits, labels: Sequence[int], outside: Logits, threshold: float
+) -> OutOfScope:
+    """Figures of the highest logit as a detector, `logits` in scope and `outside` out of it."""
+    inside_score, outside_score = logits.max(1), outside.max(1)
+    is_inside: NDArray[np.bool_] = np.arange(len(logits) + len(outside)) < len(logits)
+    kept = inside_score >= threshold
+    right = logits.argmax(1) == np.asarray(labels)
+    return OutOfScope(
+        auroc=float(roc_auc_score(is_inside, np.concatenate([inside_score, outside_score]))),
+        recall=float((outside_score < threshold).mean()),
+        kept=float(kept.mean()),
+        accuracy_kept=float(right[kept].mean()) if kept.any() else 0.0,
+        texts=len(outside),
+    )
+
+
+def evaluate(
+    logits: Logits, labels: Sequence[int], outside: Logits, calibration: Calibration
+) -> Evaluation:
+    """All figures of one model: `logits` (texts, labels) in scope, `outside` the same out of it."""
+
+    def error_at(temperature: float) -> float:
+        return calibration_error(softmax(logits / temperature), labels)
+
+    return Evaluation(
+        texts=len(logits),
+        accuracy=accuracy(logits, labels),
+        macro_f1=float(f1_score(labels, logits.argmax(1), average="macro", zero_division=0)),
+        raw_calibration_error=error_at(1.0),
+        calibration_error=error_at(calibration.temperature),
+        out_of_scope=detect_out_of_scope(logits, labels, outside, calibration.threshold)
+        if len(outside)
+        else NotRun(NO_OUT_OF_SCOPE),
+    )

@@ -1,0 +1,93 @@
+"""The BERT that the student learns from: opened, asked for logits, saved.
+
+It is fitted to the labels in `learn.fit`, and knows nothing of students.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..base.arrays import Logits
+from ..base.files import write_json
+from .batches import run_batched
+from .encoders import read_json
+from .stock import BertModel, opening
+from .vocabulary import Vocabulary, read_vocabulary
+
+NOTES = "teacher.json"
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A BERT encoder with a linear head.
+
+    The head reads the pooled [CLS] row where the encoder has a pooler, as stock classifiers do,
+    and the mean of the last hidden states where it has none.
+    """
+
+    encoder: BertModel
+    head: nn.Linear  # (labels, hidden)
+    vocabulary: Vocabulary
+    labels: tuple[str, ...]
+    train_logits: Logits  # (training texts, labels), in the corpus' order; made while fitting
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Logits (batch, labels)."""
+        logits: Tensor = self.head(pooled(self.encoder, input_ids, attention_mask))
+        return logits
+
+    def logits(self, texts: Sequence[str], what: str = "") -> Logits:
+        """Logits (texts, labels) float32, in the order of `texts`."""
+        return run_batched(self.forward, self.vocabulary, texts, what, device=self.encoder.device)
+
+    def save(self, folder: Path) -> None:
+        """Write a Hugging Face folder of the encoder, with `head.safetensors` beside it."""
+        self.encoder.save_pretrained(folder)
+        self.vocabulary.save(folder)
+        made = {**self.head.state_dict(), "train_logits": torch.from_numpy(self.train_logits)}
+        save_file(made, folder / "head.safetensors")
+        notes = {
+            "labels": self.labels,
+            "pooling": "mean" if self.encoder.pooler is None else "cls",
+            "lowercase": self.vocabulary.lowercase,
+        }
+        write_json(folder / NOTES, notes)
+
+
+def pooled(encoder: BertModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    """What a head reads, (batch, hidden): pooled [CLS] row, or mean over the unmasked tokens."""
+    out = encoder(input_ids=input_ids, attention_mask=attention_mask)
+    if encoder.pooler is not None:
+        first: Tensor = out.pooler_output
+        return first
+    mask = attention_mask.unsqueeze(-1).to(out.last_hidden_state.dtype)
+    mean: Tensor = (out.last_hidden_state * mask).sum(1) / mask.sum(1)
+    return mean
+
+
+@opening()
+def load_teacher(folder: Path, max_length: int) -> Teacher:
+    """Open what `Teacher.save` wrote."""
+    notes = read_json(folder / NOTES)
+    vocabulary = read_vocabulary(
+        folder / "vocab.txt", lowercase=notes["lowercase"], max_length=max_length
+    )
+    pooler = notes["pooling"] == "cls"
+    encoder = BertModel.from_pretrained(folder, add_pooling_layer=pooler).eval()
+    state = load_file(folder / "head.safetensors")
+    train_logits = state.pop("train_logits").numpy()
+    head = linear_head(state["weight"], state["bias"])
+    return Teacher(encoder, head, vocabulary, tuple(notes["labels"]), train_logits)
+
+
+def linear_head(weight: Tensor, bias: Tensor) -> nn.Linear:
+    """A frozen linear map of the given weights."""
+    outputs, inputs = weight.shape
+    head = nn.Linear(inputs, outputs).requires_grad_(False)
+    head.weight.copy_(weight)
+    head.bias.copy_(bias)
+    return head

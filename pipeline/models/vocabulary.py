@@ -1,0 +1,198 @@
+"""WordPiece through `tokenizers`, and the pruning of a vocabulary to what a student can afford.
+
+A word whose piece was pruned is spelled with shorter pieces; since every single character of the
+teacher's vocabulary is kept, pruning makes no new [UNK].
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.processors import TemplateProcessing
+
+from ..base.arrays import Ids
+from ..base.errors import InputError, ModelError
+from ..base.files import clean
+
+PAD, UNKNOWN, CLS, SEP, MASK = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids and attention mask, both (batch, sequence) int64, padded on the right."""
+
+    input_ids: Ids
+    attention_mask: Ids
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """An ordered WordPiece vocabulary and its casing; a piece's place is its token id."""
+
+    pieces: tuple[str, ...]
+    lowercase: bool = True
+    max_length: int = 64  # tokens, [CLS] and [SEP] included
+
+    def __post_init__(self) -> None:
+        missing = [piece for piece in SPECIAL if piece not in self.pieces]
+        if missing:
+            raise ModelError(
+                f"The vocabulary lacks {', '.join(missing)}: it is no BERT WordPiece vocabulary. "
+                "Use a BERT teacher."
+            )
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer over these pieces, with truncation and without padding."""
+        ids = {piece: i for i, piece in enumerate(self.pieces)}
+        tokenizer = Tokenizer(WordPiece(ids, unk_token=UNKNOWN, max_input_chars_per_word=100))
+        tokenizer.normalizer = BertNormalizer(lowercase=self.lowercase)
+        tokenizer.pre_tokenizer = BertPreTokenizer()
+        tokenizer.post_processor = TemplateProcessing(
+            single=f"{CLS} $A {SEP}",
+            pair=f"{CLS} $A {SEP} $B:1 {SEP}:1",
+            special_tokens=[(CLS, ids[CLS]), (SEP, ids[SEP])],
+        )
+        # As in Hugging Face's tokenizers, a literal "[CLS]" in a text is the special token.
+        tokenizer.add_special_tokens(list(SPECIAL))
+        tokenizer.enable_truncation(self.max_length)
+        return tokenizer
+
+    def encode(self, texts: Sequence[str], length: int | None = None) -> Encoded:
+        """Encode `texts`, padded to `length` tokens or, without one, to the longest of them."""
+        encodings = self.tokenizer.encode_batch([clean(text) for text in texts])
+        width = length or max(len(encoding) for encoding in encodings)
+        ids = np.full((len(texts), width), self.pieces.index(PAD), np.int64)
+        mask = np.zeros((len(texts), width), np.int64)
+        for row, encoding in enumerate(encodings):
+            ids[row, : len(encoding)] = encoding.ids
+            mask[row, : len(encoding)] = 1
+        return Encoded(ids, mask)
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[str]]:
+        """The word pieces of each text, special ones included."""
+        return [e.tokens for e in self.tokenizer.encode_batch([clean(text) for text in texts])]
+
+    def save(self, folder: Path) -> None:
+        """Write `vocab.txt`, one piece a line."""
+        text = "".join(f"{piece}\n" for piece in self.pieces)
+        (folder / "vocab.txt").write_text(text, encoding="utf-8", newline="\n")
+
+
+def read_vocabulary(file: Path, *, lowercase: bool, max_length: int) -> Vocabulary:
+    """Read a `vocab.txt`.
+
+    Raises:
+        ModelError: missing, not UTF-8, or not a BERT vocabulary.
+    """
+    try:
+        # split("\n"), not splitlines(): a piece may be U+2028 or U+0085.
+        pieces = file.read_bytes().decode("utf-8").rstrip("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{file}: not a readable vocabulary ({error}). Use a BERT.") from error
+    return Vocabulary(tuple(p.rstrip("\r") for p in pieces), lowercase, max_length)
+
+
+def prune(vocabulary: Vocabulary, texts: Sequence[str], size: int | None) -> Vocabulary:
+    """Keep `size` pieces: special ones, single characters, then by frequency in `texts`.
+
+    Pieces that `texts` do not use follow in the teacher's order, which for BERT's vocabularies is
+    by general frequency: they serve words that users type and the training texts lack. Kept pieces
+    stay in the teacher's order. Special pieces and characters are kept even beyond `size`.
+    """
+    if size is None or size >= len(vocabulary):
+        return vocabulary
+    counts = Counter(
+        token
+        for encoding in vocabulary.tokenizer.encode_batch(list(texts))
+        for token in encoding.ids
+    )
+    keep = always_kept(vocabulary)
+    ranked = [token for token, _ in counts.most_common()]
+    general = [i for i, piece in enumerate(vocabulary.pieces) if not piece.startswith("[unused")]
+    for token in (*ranked, *general):
+        if len(keep) >= size:
+            break
+        keep.add(token)
+    pieces = tuple(vocabulary.pieces[i] for i in sorted(keep))
+    return Vocabulary(pieces, vocabulary.lowercase, vocabulary.max_length)
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What a pruned vocabulary changes in how texts are cut into pieces."""
+
+    pieces: tuple[int, int]  # of the whole and the pruned vocabulary
+    changed: float  # share of the texts that are segmented otherwise
+    tokens: tuple[float, float]  # per text, before and after
+    words: tuple[tuple[str, str, str], ...]  # most frequent first: word, pieces before and after
+
+
+def compare_segmentation(
+    whole: Vocabulary, pruned: Vocabulary, texts: Sequence[str], shown: int = 12
+) -> Segmentation:
+    """Segment `texts` with both vocabularies; `shown` of the words that differ are listed."""
+    before, after = whole.tokenize(texts), pruned.tokenize(texts)
+    spelled = (text.lower() if whole.lowercase else text for text in texts)
+    words = Counter(word for text in spelled for word in text.split())
+    listed = [word for word, _ in sorted(words.items(), key=lambda item: (-item[1], item[0]))]
+    pairs = zip(listed, whole.tokenize(listed), pruned.tokenize(listed), strict=True)
+    differing = (
+        (word, " ".join(one[1:-1]), " ".join(other[1:-1]))
+        for word, one, other in pairs
+        if one != other
+    )
+    count = max(1, len(texts))
+    return Segmentation(
+        pieces=(len(whole), len(pruned)),
+        changed=sum(one != other for one, other in zip(before, after, strict=True)) / count,
+        tokens=(sum(map(len, before)) / count, sum(map(len, after)) / count),
+        words=tuple(islice(differing, shown)),
+    )
+
+
+def check_ids(input_ids: Ids, attention_mask: Ids, *, vocabulary: int, max_length: int) -> None:
+    """Refuse what a runtime may not see: some abort the process on an id out of range.
+
+    Raises:
+        InputError: unequal shapes, a length or an id out of range, a mask of other than 0, 1.
+    """
+    if input_ids.ndim != 2 or input_ids.shape != attention_mask.shape:
+        raise InputError(
+            f"input_ids have shape {input_ids.shape} and attention_mask {attention_mask.shape}; "
+            "give both as (batch, sequence)."
+        )
+    if not 1 <= input_ids.shape[1] <= max_length:
+        raise InputError(
+            f"The sequence has {input_ids.shape[1]} tokens; give 1 to {max_length}, or truncate."
+        )
+    for name, values, low, high in (
+        ("input_ids", input_ids, 0, vocabulary - 1),
+        ("attention_mask", attention_mask, 0, 1),
+    ):
+        bad = values[(values < low) | (values > high)]
+        if bad.size:
+            raise InputError(
+                f"{name} holds {bad[0]}; values from {low} to {high} are allowed. "
+                "Encode with the bundle's own vocabulary."
+            )
+
+
+def always_kept(vocabulary: Vocabulary) -> set[int]:
+    """Ids that pruning keeps whatever the size: special pieces and single characters."""
+    return {
+        i
+        for i, piece in enumerate(vocabulary.pieces)
+        if piece in SPECIAL or len(piece.removeprefix("##")) == 1
+    }

@@ -1,0 +1,1 @@
+"""Core ML: `.mlpackage` folders, lowered, read back, evaluated."""

@@ -1,0 +1,1 @@
+"""ExecuTorch: `.pte` files, lowered, read back, run."""

@@ -1,0 +1,1 @@
+"""TFLite: `.tflite` files, lowered, read back, run."""

@@ -1,0 +1,105 @@
+"""The smallest recipe that loses little, and why the smaller ones were refused."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import pocketbert
+
+from pocketbert.base.config import Gates
+from pocketbert.base.recipes import RECIPES
+from pocketbert.bundle.manifest import TEXT
+from pocketbert.measure.choose import Trial, candidates, choose, explain
+from pocketbert.models.student import load_student
+from pocketbert.targets import get_target
+
+
+def test_candidates_grow_from_the_smallest_and_end_in_float():
+    found = list(candidates(("int8", "int4-embedding", "float"), 2, 128, ("pooler",)))
+    assert [recipe.name for recipe in found] == ["int4-embedding", *["int8"] * 4, "float"]
+    assert [recipe.keep_float for recipe in found[1:5]] == [
+        ("pooler",),
+        ("pooler", "classifier"),
+        ("pooler", "classifier", "layers.1"),
+        ("pooler", "classifier", "layers.1", "layers.0"),
+    ]
+    assert next(candidates(("int8", "int4-embedding"), 2, 48, ())).name == "int8"
+
+
+class Lossy:
+    """A target whose int4 embedding answers label 0 for every text: the planted fault."""
+
+    def __init__(self):
+        self.real = get_target("tflite")
+        self.name, self.recipes = "lossy", self.real.recipes
+        self.read = self.real.read
+
+    def lower(self, student, out, recipe):
+        return self.real.lower(student, out, recipe)
+
+    def load(self, artifact):
+        runner = self.real.load(artifact)
+        if artifact.recipe.name == "int4-embedding":
+            logits = runner.logits
+            runner.logits = lambda ids, mask: logits(ids, mask) * 0 + np.array([9.0, 0, 0])
+        return runner
+
+
+@pytest.fixture(scope="module")
+def chosen(toy_run, toy_corpus, tmp_path_factory):
+    def run(target, gates):
+        student, part = load_student(toy_run / "student"), toy_corpus.validation
+        folder = tmp_path_factory.mktemp("chosen")
+        expected = student.logits(part.texts)
+        return choose(target, student, expected, part, gates, (), folder)
+
+    return run
+
+
+def test_recipe_that_ruins_accuracy_is_refused_and_the_next_one_taken(chosen):
+    artifact = chosen(Lossy(), Gates())
+    assert artifact.recipe.name == "int8" and artifact.path.exists()
+    first, second = artifact.reason.split("; ")
+    assert first.startswith("int4-embedding") and first.endswith("refused")
+    assert second.startswith("int8") and second.endswith("taken")
+
+
+def test_recipe_that_is_stored_otherwise_is_refused(chosen):
+    # Planted: int4 is asked for, and int8 comes out.
+    target = Lossy()
+    lower = target.real.lower
+    target.lower = lambda student, out, recipe: lower(
+        student, out, RECIPES["int8"] if recipe.name == "int4-embedding" else recipe
+    )
+    artifact = chosen(target, Gates())
+    first, second = artifact.reason.split("; ")
+    assert "refused (lossy: embedding.weight is stored as int8" in first
+    assert second.startswith("int8") and second.endswith("taken")
+
+
+def test_limit_decides(chosen):
+    loose = replace(Gates(), max_recipe_loss=1.0, min_agreement=0.0)
+    assert chosen(Lossy(), loose).recipe.name == "int4-embedding"
+
+
+def test_auto_on_the_command_line_records_why(toy_config, tmp_path):
+    flags = ("--config", str(toy_config), "--targets", "tflite", "--recipe", "auto")
+    done = pocketbert("run", "--out", str(tmp_path / "build"), *flags)
+    assert done.returncode == 0, done.stdout + done.stderr
+    manifest = json.loads((tmp_path / "build/bundle/manifest.json").read_text(encoding="utf-8"))
+    assert manifest["artifacts"]["tflite"]["reason"].endswith("taken")
+
+
+def test_reason_is_as_short_as_a_manifest_takes_it():
+    # As 12 layers given up one by one, each refused for what the file holds.
+    failure = f"tflite: {'14 matrix products run outside the fast kernels, ' * 4}none may. Lower it"
+    recipes = [replace(RECIPES["int8"], keep_float=(f"layers.{i}",)) for i in range(12)]
+    refused = [Trial(recipe, 10**6, 0.1, 0.9, (failure,), False) for recipe in recipes]
+    taken = Trial(RECIPES["float"], 10**6, 0.0, 1.0, (), True)
+    for trials in ([*refused, taken], [refused[0], taken], [taken]):
+        reason = explain(trials)
+        assert len(reason) <= TEXT
+        assert reason.endswith("taken") and "Lower it" not in reason
+    assert explain([*refused, taken]).count("refused") > 3
+    assert " more refused; " in explain([*refused, taken])

@@ -1,0 +1,39 @@
+import numpy as np
+from scipy.special import softmax
+from toy import overconfident
+
+from pocketbert.base.errors import NotRun
+from pocketbert.models.calibration import Calibration, calibrate
+from pocketbert.models.metrics import agreement, calibration_error, detect_out_of_scope, evaluate
+
+RNG = np.random.default_rng(0)
+
+
+def test_calibration_error_is_told_before_and_after_temperature():
+    logits, labels = overconfident()
+    temperature = calibrate(logits, labels).temperature
+    none = np.empty((0, 0), np.float32)
+    found = evaluate(logits, labels, none, Calibration(temperature, 0.0))
+    assert found.raw_calibration_error == calibration_error(softmax(logits, axis=1), labels)
+    assert found.calibration_error < found.raw_calibration_error / 2
+
+
+def test_detector_that_knows_everything_and_one_that_knows_nothing():
+    inside = np.array([[5.0, 0.0]] * 10, np.float32)
+    outside = np.array([[0.5, 0.0]] * 10, np.float32)
+    perfect = detect_out_of_scope(inside, [0] * 10, outside, threshold=1.0)
+    assert (perfect.auroc, perfect.recall, perfect.kept, perfect.accuracy_kept) == (1, 1, 1, 1)
+    blind = detect_out_of_scope(inside, [0] * 10, inside, threshold=1.0)
+    assert (blind.auroc, blind.recall) == (0.5, 0.0)
+
+
+def test_without_out_of_scope_text_the_figures_are_not_run():
+    logits, labels = overconfident(50)
+    found = evaluate(logits, labels, np.empty((0, 0), np.float32), Calibration(1.0, 0.0))
+    assert found.out_of_scope == NotRun("no out-of-scope text was given")
+
+
+def test_agreement_counts_equal_choices():
+    a = np.eye(4, dtype=np.float32)
+    b = a[[0, 1, 2, 2]]
+    assert agreement(a, b) == 0.75

@@ -4,30 +4,35 @@ import UIKit
 
 /// What the system tells of this phone or simulator.
 enum Device {
-    static var machine: Machine {
+    @MainActor static var machine: Machine {
         #if targetEnvironment(simulator)
             let kind = "ios-simulator"
         #else
             let kind = "ios-device"
         #endif
-        let version = ProcessInfo.processInfo.operatingSystemVersionString
-        return Machine(kind: kind, device: model(), system: version)
+        #if DEBUG
+            let build = "debug"
+        #else
+            let build = "release"
+        #endif
+        return Machine(
+            kind: kind, device: model(),
+            system: ProcessInfo.processInfo.operatingSystemVersionString, buildType: build,
+            charging: isCharging())
     }
 
     /// What a reader of a record must know of the circumstances.
-    @MainActor static func remarks() -> [String] {
-        var remarks: [String] = []
-        #if DEBUG
-            remarks.append("debug build: its figures say nothing")
-        #endif
-        if ProcessInfo.processInfo.isLowPowerModeEnabled { remarks.append("Low Power Mode is on") }
+    static func remarks() -> [String] {
+        ProcessInfo.processInfo.isLowPowerModeEnabled ? ["Low Power Mode is on"] : []
+    }
+
+    @MainActor private static func isCharging() -> Bool? {
         UIDevice.current.isBatteryMonitoringEnabled = true
         switch UIDevice.current.batteryState {
-        case .unplugged: remarks.append("on battery")
-        case .charging, .full: remarks.append("on the charger")
-        default: break
+        case .unplugged: return false
+        case .charging, .full: return true
+        default: return nil
         }
-        return remarks
     }
 
     /// The system's own word for how hot it is.

@@ -108,6 +108,8 @@ public struct BenchmarkRunner: Sendable {
             wall: steps,
             byLength: try byLength(classifier),
             thermal: thermal(from: cool),
+            buildType: machine.buildType,
+            charging: machine.charging,
             remarks: system.remarks + remarks(load, difference))
     }
 

@@ -5,11 +5,19 @@ public struct Machine: Sendable, Equatable {
     public let kind: String
     public let device: String
     public let system: String
+    /// `release` or `debug`.
+    public let buildType: String
+    /// Nil where the system does not tell.
+    public let charging: Bool?
 
-    public init(kind: String, device: String, system: String) {
+    public init(
+        kind: String, device: String, system: String, buildType: String, charging: Bool? = nil
+    ) {
         self.kind = kind
         self.device = device
         self.system = system
+        self.buildType = buildType
+        self.charging = charging
     }
 }
 
@@ -47,11 +55,14 @@ public struct LatencyRecord: Sendable, Equatable, Codable {
     public let wall: Steps
     public let byLength: [LengthCost]
     public let thermal: Thermal?
+    public let buildType: String
+    public let charging: Bool?
     public let remarks: [String]
 
     private enum CodingKeys: String, CodingKey {
         case schema, kind, device, system, artifact, sha256, runtime, threads, seconds, loads
-        case wall, thermal, remarks
+        case wall, thermal, charging, remarks
+        case buildType = "build_type"
         case warmUp = "warm_up"
         case coolDown = "cool_down_s"
         case loadMs = "load_ms"

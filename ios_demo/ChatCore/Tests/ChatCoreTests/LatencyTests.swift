@@ -32,7 +32,9 @@ final class LatencyTests: XCTestCase {
                     sealed[$0] ?? Given.logits(0, 9)
                 }
             },
-            machine: Machine(kind: "host", device: "a computer", system: "a system"),
+            machine: Machine(
+                kind: "host", device: "a computer", system: "a system", buildType: "release",
+                charging: false),
             clock: { clock.look() },
             system: BenchmarkRunner.System(
                 sleep: { slept.add($0) }, residentBytes: { 1024 }, thermalState: { "nominal" },
@@ -56,6 +58,8 @@ final class LatencyTests: XCTestCase {
         let json = try JSONSerialization.jsonObject(with: byCount.json()) as? [String: Any]
         XCTAssertEqual(json?["kind"] as? String, "host")
         XCTAssertEqual(json?["schema"] as? String, "1.0")
+        XCTAssertEqual(json?["build_type"] as? String, "release")
+        XCTAssertEqual(json?["charging"] as? Bool, false)
         let lengths = json?["by_length"] as? [[String: Any]]
         XCTAssertEqual(lengths?.map { $0["tokens"] as? Int }, [8, 16, 32, 64])
     }
@@ -79,7 +83,9 @@ final class LatencyTests: XCTestCase {
         let runner = BenchmarkRunner(
             bundle: try Given.bundle(), artifact: Given.artifact,
             loader: { _ in .fixed(Given.logits(0, 9)) },
-            machine: Machine(kind: "host", device: "a computer", system: "a system"))
+            machine: Machine(
+                kind: "host", device: "a computer", system: "a system", buildType: "release",
+                charging: false))
         do {
             _ = try await runner.run(Rules(warmUp: 0, queries: 1, seconds: 0))
             XCTFail("it was measured")

@@ -93,7 +93,10 @@ def measure(
             measured = read_record(file)
             check_record(measured, device.kind, bundle, target, device.name)
             return replace(
-                measured, device=device.name, serial=device.identifier, system=device.system
+                measured,
+                device=f"{device.name}, {measured.device}",  # its owner's name for it, its model
+                serial=device.identifier,
+                system=device.system,
             )
     raise DeviceError(
         f"{device.name}: no record after {limit:.0f} s. Look at the screen, and keep it unlocked. "

@@ -77,7 +77,7 @@ class Mac:
         step = summarize([1.0, 2.0])
         record = LatencyRecord(
             kind="ios-simulator",
-            device="what the app calls it",
+            device="iPhone17,3",
             system="",
             artifact="coreml",
             sha256=digest(self.bundle.artifacts["coreml"].artifact.path),
@@ -110,7 +110,8 @@ def test_simulator_is_launched_and_its_record_read(mac, bundle):
     (device,) = ios.devices()
     assert device == ios.Device("SIM-1", "iPhone 16", "iOS-18-0", "ios-simulator")
     record = measure(bundle, device)
-    assert (record.kind, record.device, record.system) == ("ios-simulator", "iPhone 16", "iOS-18-0")
+    assert (record.kind, record.system) == ("ios-simulator", "iOS-18-0")
+    assert record.device == "iPhone 16, iPhone17,3"
     launched = mac.log.read_text(encoding="utf-8")
     assert "simctl launch --terminate-running-process SIM-1 org.pocketbert.demo " in launched
     assert "--benchmark coreml --record coreml-" in launched
@@ -132,7 +133,7 @@ def test_phone_is_told_from_a_simulator(mac, bundle, tunnel):
     mac.write(kind="ios-device")
     (device,) = ios.devices()
     assert (device.kind, device.system) == ("ios-device", "iOS 18.1")
-    assert measure(bundle, device).device == "Ann's iPhone"
+    assert measure(bundle, device).device == "Ann's iPhone, iPhone17,3"
     launched = mac.log.read_text(encoding="utf-8")
     # What follows the two dashes is the app's: its identifier, which has the team's, and its flags.
     assert "--device PHONE-1 -- org.pocketbert.demoABCDE12345 --benchmark coreml" in launched

@@ -125,7 +125,7 @@ def test_runtimes_are_pinned_as_resolved():
     assert all(re.fullmatch("[0-9a-f]{40}", pin["state"]["revision"]) for pin in pins)
     sources = (DEMO / "ChatDemo").glob("*Runtime.swift")
     shown = "\n".join(file.read_text(encoding="utf-8") for file in sources)
-    # ExecuTorch has no Swift package of 1.5.1; of the same minor version, it reads the same files.
+    # We know of no Swift package of 1.5.1; one of the same minor version reads the same files.
     (exported,) = re.findall(r'"ExecuTorch (\d+\.\d+)\.', shown)
     assert version("executorch").startswith(f"{exported}.")
     assert f'"LiteRT {version("ai-edge-litert")}"' in shown

@@ -156,7 +156,7 @@ def _is_there(module: str) -> bool:
     try:
         # Of a module in a package, the package alone: asking for more would import that.
         return find_spec(module.partition(".")[0]) is not None
-    except ValueError:  # already imported, and without a spec
+    except (ImportError, ValueError):  # refused, or imported without a spec
         return False
 
 

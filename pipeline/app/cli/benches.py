@@ -11,7 +11,7 @@ from rich.console import Console
 from ...base.errors import GateFailed, NotRun, PipelineError, TargetUnavailable
 from ...base.formats import TARGETS
 from .console import err, out, print_json, progress, shown
-from .options import BundleFolder, Json, Key, Place, to_names, to_share
+from .options import BundleFolder, Json, Key, Place, to_minutes, to_names, to_share
 
 if TYPE_CHECKING:
     from ...measure.record import LatencyRecord
@@ -26,6 +26,9 @@ def bench(
     queries: Annotated[int, typer.Option(help="Least number of queries.", min=1)] = 1024,
     seconds: Annotated[float, typer.Option(help="Least time, both clocks together.", min=0)] = 10.0,
     cool_down: Annotated[float, typer.Option(help="Seconds of rest before.", min=0)] = 0.0,
+    sustained: Annotated[
+        str, typer.Option(help="For android: how long to go on afterwards, for example 10m.")
+    ] = "0m",
     core: Annotated[
         str, typer.Option(help="For arm64, comma-separated: cortex-a53, cortex-a76, i8mm.")
     ] = "cortex-a53,cortex-a76,i8mm",
@@ -46,7 +49,7 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure every artefact: on this host, a phone, or an emulated ARM64 processor."""
-    allowed = to_share(tolerance)
+    allowed, sustained_minutes = to_share(tolerance), to_minutes(sustained, place)
     from ...bundle.open import open_bundle
 
     opened = open_bundle(bundle, key)
@@ -61,7 +64,12 @@ def bench(
                 place,
                 opened,
                 to_names(runtime) or tuple(opened.artifacts),
-                Rules(queries=queries, seconds=seconds, cool_down_s=cool_down),
+                Rules(
+                    queries=queries,
+                    seconds=seconds,
+                    cool_down_s=cool_down,
+                    sustained_minutes=sustained_minutes,
+                ),
                 cores=to_names(core) or (),
                 serials=to_names(serial) or (),
             ),

@@ -94,6 +94,16 @@ def to_seconds(text: str) -> float:
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
+def to_minutes(text: str, place: Place) -> int:
+    """Whole minutes of a sustained measurement, for those places that have one."""
+    seconds = to_seconds(text)
+    if seconds % 60:
+        raise typer.BadParameter(f"{text!r} is not a whole number of minutes; write 10m")
+    if seconds and place != "android":
+        raise typer.BadParameter(f"--sustained measures on android, not on {place}")
+    return int(seconds // 60)
+
+
 def to_bytes(text: str) -> int:
     """Bytes in "900KB" or "2MB"; a thousand bytes to the KB."""
     try:

@@ -1,9 +1,13 @@
 import json
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 
+import pocketbert.data
 from pocketbert.base.config import DataConfig
 from pocketbert.base.errors import DataError
 from pocketbert.data.corpus import MIN_EXAMPLES, load_corpus, read_labelled, read_replies
@@ -281,6 +285,13 @@ def test_empty_list_of_replies_is_refused(tmp_path):
 # --- the built-in data -----------------------------------------------------------------------
 
 
+PARTS = ("train", "validation", "test")
+OUT_OF_SCOPE_KINDS = {
+    *("knowledge", "advice", "app", "device", "chat", "near_miss"),
+    *("fragment", "name", "number", "word", "typo", "gibberish", "language"),
+}
+
+
 @pytest.fixture(scope="module")
 def assistant():
     return load_corpus(DataConfig())
@@ -291,7 +302,58 @@ def test_assistant_is_large_and_clean(assistant):
     assert assistant.findings == ()
     for index in range(len(assistant.labels)):
         assert sum(part.labels.count(index) for part in assistant.parts.values()) >= 60
-    assert sum(len(part.out_of_scope) for part in assistant.parts.values()) >= 300
+    assert sum(len(part.out_of_scope) for part in assistant.parts.values()) >= 2000
+    assert len(assistant.train.out_of_scope) >= 1000
+
+
+@pytest.fixture(scope="module")
+def assistant_rows():
+    """The rows as written, by part: out-of-scope ones tell their kind, which the corpus drops."""
+    folder = next(Path(pocketbert.data.__file__).parent.rglob("assistant"))
+    parts = {part: (folder / f"{part}.jsonl").read_text("utf-8") for part in PARTS}
+    return {part: [json.loads(line) for line in text.splitlines()] for part, text in parts.items()}
+
+
+def test_assistant_parts_hold_every_kind_of_out_of_scope_text_alike(assistant_rows):
+    kinds = {
+        part: Counter(row["kind"] for row in rows if row["intent"] == "oos")
+        for part, rows in assistant_rows.items()
+    }
+    shares = {
+        part: {kind: count / counts.total() for kind, count in counts.items()}
+        for part, counts in kinds.items()
+    }
+    for part in ("validation", "test"):
+        assert shares[part].keys() == shares["train"].keys() == OUT_OF_SCOPE_KINDS
+        for kind, share in shares["train"].items():
+            assert share / 2.5 < shares[part][kind] < share * 2.5, (part, kind)
+
+
+def test_assistant_has_near_misses_of_every_intent(assistant, assistant_rows):
+    near = {
+        part: Counter(row["near"] for row in rows if row.get("kind") == "near_miss")
+        for part, rows in assistant_rows.items()
+    }
+    for label in assistant.labels:
+        assert all(counts[label] >= 2 for counts in near.values()), label
+        assert sum(counts[label] for counts in near.values()) >= 8, label
+    assert sum(near.values(), Counter()).keys() == {*assistant.labels}
+
+
+def test_assistant_parts_share_no_text_even_without_case_marks_and_spaces(assistant_rows):
+    bare = {part: {stripped(row["text"]) for row in rows} for part, rows in assistant_rows.items()}
+    for one, other in combinations(PARTS, 2):
+        assert bare[one] & bare[other] == set()
+
+
+def stripped(text):
+    """Letters and digits alone, in lower case; a text that has none stays as it is."""
+    return "".join(filter(str.isalnum, text.casefold())) or text
+
+
+def test_texts_that_differ_in_spaces_and_marks_would_be_seen():
+    assert stripped("See ya!") == stripped("seeya")
+    assert stripped("?") != stripped("!!!")
 
 
 def similar_pairs(left, right):

@@ -147,6 +147,7 @@ class Gates:
     min_retention: float = 0.98  # student's accuracy as a share of the teacher's
     min_agreement: float = 0.99  # share of texts on which artefact and student agree
     max_accuracy_drop: float = 0.005  # artefact against student, absolute
+    min_kept: float = 0.95  # share of in-scope validation texts that the threshold lets through
     max_recipe_loss: float = 0.003  # accuracy that --recipe auto may lose on validation, absolute
     max_outside: float = 0.25  # share of operators outside the fast kernels
     max_outside_time: float = 0.5  # share of an inference outside them; tiny models reach .25

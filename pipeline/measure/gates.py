@@ -79,7 +79,7 @@ def judge(
     labels = corpus.test.labels
     finite = all(np.isfinite(logits).all() for logits in vars(measured).values())
     readable = measured if finite else JudgedLogits(*map(_zeroed, vars(measured).values()))
-    calibration = calibrate(readable.validation, corpus.validation.labels)
+    calibration = calibrate(readable.validation, corpus.validation.labels, gates.min_kept)
     evaluation = evaluate(readable.test, labels, readable.out_of_scope, calibration)
     agreed = agreement(readable.test, student.test)
     difference = float(np.abs(readable.test - student.test).max())

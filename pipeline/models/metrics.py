@@ -12,9 +12,8 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from ..base.arrays import Logits
 from ..base.errors import NotRun
-from .calibration import Calibration, softmax
+from .calibration import Calibration, calibration_error, softmax
 
-BINS = 15  # of equal width, for the calibration error
 NO_OUT_OF_SCOPE = "no out-of-scope text was given"
 
 
@@ -49,18 +48,6 @@ def accuracy(logits: Logits, labels: Sequence[int]) -> float:
 def agreement(logits: Logits, reference: Logits) -> float:
     """Share of rows on which two models choose the same label."""
     return float((logits.argmax(1) == reference.argmax(1)).mean())
-
-
-def calibration_error(probabilities: Logits, labels: Sequence[int]) -> float:
-    """Expected calibration error: mean gap of confidence and accuracy over equal-width bins."""
-    confidence = probabilities.max(1)
-    right = probabilities.argmax(1) == np.asarray(labels)
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = [
-        abs(confidence[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean()
-        for b in np.unique(bins)
-    ]
-    return float(sum(gaps))
 
 
 def detect_out_of_scope(

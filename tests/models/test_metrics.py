@@ -3,15 +3,15 @@ from scipy.special import softmax
 from toy import overconfident
 
 from pocketbert.base.errors import NotRun
-from pocketbert.models.calibration import Calibration, calibrate
-from pocketbert.models.metrics import agreement, calibration_error, detect_out_of_scope, evaluate
+from pocketbert.models.calibration import Calibration, calibration_error, fit_temperature
+from pocketbert.models.metrics import agreement, detect_out_of_scope, evaluate
 
 RNG = np.random.default_rng(0)
 
 
 def test_calibration_error_is_told_before_and_after_temperature():
     logits, labels = overconfident()
-    temperature = calibrate(logits, labels).temperature
+    temperature = fit_temperature(logits, labels)
     none = np.empty((0, 0), np.float32)
     found = evaluate(logits, labels, none, Calibration(temperature, 0.0))
     assert found.raw_calibration_error == calibration_error(softmax(logits, axis=1), labels)

@@ -17,7 +17,7 @@ from ...measure.gates import Verdict
 from ...measure.record import KINDS, LatencyRecord, describe_memory, summarize
 from ...measure.regress import Change
 from ...models.metrics import Evaluation
-from ..result import RunResult
+from ..result import ModelResult, RunResult
 
 if TYPE_CHECKING:
     from ..shapes import SearchResult
@@ -48,7 +48,7 @@ def run_result(console: Console, result: RunResult) -> None:
         "[dim]agrees: same label as the float student · OOS found: out-of-scope texts recognised "
         "as such · host p50: CPU time of one inference on this machine, not on a phone[/]"
     )
-    console.print(_trust(result.student.evaluation))
+    console.print(_trust(result.student))
     for failure in result.failures:
         console.print(f"{BAD} {escape(failure)}")
     for verdict in result.verdicts.values():
@@ -295,10 +295,15 @@ def _figures(evaluation: Evaluation) -> tuple[str, str]:
     return f"{evaluation.accuracy:.1%}", found
 
 
-def _trust(evaluation: Evaluation) -> str:
+def _trust(student: ModelResult) -> str:
     """When the student can be believed: out of scope, and how honest its confidence is."""
+    evaluation, temperature = student.evaluation, student.calibration.temperature
     raw, honest = evaluation.raw_calibration_error, evaluation.calibration_error
-    calibration = f"calibration error {raw:.1%}, after temperature {honest:.1%}"
+    calibration = f"calibration error {raw:.1%}"
+    if temperature == 1.0:
+        calibration += ", temperature left at 1: no other is clearly more honest"
+    else:
+        calibration += f", after temperature {temperature:.2f} {honest:.1%}"
     outside = evaluation.out_of_scope
     if isinstance(outside, NotRun):
         return f"student  {calibration}"

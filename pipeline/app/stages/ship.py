@@ -94,7 +94,8 @@ def judge_models(job: Job, learned: Learned) -> Models:
 def _judged(job: Job, folder: Path, logits: Path) -> Judged:
     read = JudgedLogits(**load_file(logits))
     weights = (folder / "model.safetensors").stat().st_size
-    calibration = calibrate(read.validation, job.corpus.validation.labels)
+    validation = job.corpus.validation
+    calibration = calibrate(read.validation, validation.labels, job.config.gates.min_kept)
     return Judged(
         size_bytes=weights,
         parameters=weights // 4,  # float32

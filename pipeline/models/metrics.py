@@ -50,16 +50,22 @@ def agreement(logits: Logits, reference: Logits) -> float:
     return float((logits.argmax(1) == reference.argmax(1)).mean())
 
 
+def auroc(inside: Logits, outside: Logits) -> float:
+    """How well the highest logit tells `inside` from `outside`, both (texts, labels)."""
+    scores = np.concatenate([inside.max(1), outside.max(1)])
+    is_inside: NDArray[np.bool_] = np.arange(len(scores)) < len(inside)
+    return float(roc_auc_score(is_inside, scores))
+
+
 def detect_out_of_scope(
     logits: Logits, labels: Sequence[int], outside: Logits, threshold: float
 ) -> OutOfScope:
     """Figures of the highest logit as a detector, `logits` in scope and `outside` out of it."""
     inside_score, outside_score = logits.max(1), outside.max(1)
-    is_inside: NDArray[np.bool_] = np.arange(len(logits) + len(outside)) < len(logits)
     kept = inside_score >= threshold
     right = logits.argmax(1) == np.asarray(labels)
     return OutOfScope(
-        auroc=float(roc_auc_score(is_inside, np.concatenate([inside_score, outside_score]))),
+        auroc=auroc(logits, outside),
         recall=float((outside_score < threshold).mean()),
         kept=float(kept.mean()),
         accuracy_kept=float(right[kept].mean()) if kept.any() else 0.0,

@@ -6,6 +6,7 @@ It is fitted to the labels in `learn.fit`, and knows nothing of students.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -19,6 +20,9 @@ from .encoders import read_json
 from .vocabulary import Vocabulary, read_vocabulary
 
 NOTES = "teacher.json"
+# What the highest logit tells: how much the best intent is worth or, from a model that knows texts
+# of no intent as one more class, by how much it is likelier than that class.
+Score: TypeAlias = Literal["highest", "margin"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,9 @@ class Teacher:
 
     The head reads the pooled [CLS] row where the encoder has a pooler, as stock classifiers do,
     and the mean of the last hidden states where it has none.
+
+    A teacher of score "margin" has one more class, of texts that belong to no intent. Its logit is
+    0 for every text and not among the outputs: a softmax is free up to a shift.
     """
 
     encoder: BertModel
@@ -34,10 +41,14 @@ class Teacher:
     vocabulary: Vocabulary
     labels: tuple[str, ...]
     train_logits: Logits  # (training texts, labels), in the corpus' order; made while fitting
+    length: float | None = None  # to which features are scaled; None: they stay as they are
+    score: Score = "highest"
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits (batch, labels)."""
-        logits: Tensor = self.head(pooled(self.encoder, input_ids, attention_mask))
+        logits: Tensor = self.head(
+            features(self.encoder, input_ids, attention_mask, length=self.length)
+        )
         return logits
 
     def logits(self, texts: Sequence[str], what: str = "") -> Logits:
@@ -54,6 +65,8 @@ class Teacher:
             "labels": self.labels,
             "pooling": "mean" if self.encoder.pooler is None else "cls",
             "lowercase": self.vocabulary.lowercase,
+            "length": self.length,
+            "score": self.score,
         }
         write_json(folder / NOTES, notes)
 
@@ -69,6 +82,14 @@ def pooled(encoder: BertModel, input_ids: Tensor, attention_mask: Tensor) -> Ten
     return mean
 
 
+def features(
+    encoder: BertModel, input_ids: Tensor, attention_mask: Tensor, *, length: float | None
+) -> Tensor:
+    """`pooled`, scaled to `length` (batch, hidden): how long a feature is carries no meaning."""
+    rows = pooled(encoder, input_ids, attention_mask)
+    return rows if length is None else length * nn.functional.normalize(rows)
+
+
 def load_teacher(folder: Path, max_length: int) -> Teacher:
     """Open what `Teacher.save` wrote."""
     notes = read_json(folder / NOTES)
@@ -80,7 +101,15 @@ def load_teacher(folder: Path, max_length: int) -> Teacher:
     state = load_file(folder / "head.safetensors")
     train_logits = state.pop("train_logits").numpy()
     head = linear_head(state["weight"], state["bias"])
-    return Teacher(encoder, head, vocabulary, tuple(notes["labels"]), train_logits)
+    return Teacher(
+        encoder,
+        head,
+        vocabulary,
+        tuple(notes["labels"]),
+        train_logits,
+        length=notes.get("length"),  # of teachers saved before features had one length
+        score=notes.get("score", "highest"),
+    )
 
 
 def linear_head(weight: Tensor, bias: Tensor) -> nn.Linear:

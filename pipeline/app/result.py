@@ -17,10 +17,10 @@ from ..learn.losses import OUTSIDE, UNLABELLED
 from ..learn.transfer import load_transfer_set
 from ..measure.gates import JudgedLogits, Verdict
 from ..measure.record import LatencyRecord, read_record
-from ..models.calibration import Calibration
+from ..models.calibration import Calibration, Score
 from ..models.metrics import Evaluation
 from ..models.student import load_student
-from ..models.teacher import load_teacher
+from ..models.teacher import load_teacher, read_score
 from ..models.vocabulary import Segmentation, compare_segmentation
 from .folders import BENCH, REFERENCE, REPORT, RESULT
 from .stages.learn import Job, Learned
@@ -55,6 +55,7 @@ class RunResult:
     out: Path
     bundle: Path | NotRun
     data: str
+    score: Score  # what the highest logit tells
     rows: Mapping[str, int]  # texts by part, and out-of-scope ones
     labels: int
     findings: tuple[str, ...]  # rows left out, with line numbers
@@ -101,6 +102,7 @@ def assemble(
         out=job.cache.out,
         bundle=bundle,
         data=corpus.name,
+        score=read_score(learned.teacher),
         rows=_count(job),
         labels=len(corpus.labels),
         findings=corpus.findings,
@@ -116,7 +118,7 @@ def assemble(
         },
         latency=latency,
         confusions=_confusions(job, models.student.logits.test),
-        failures=list_failures(models, verified),
+        failures=list_failures(models, verified, config.required),
         reused=tuple(job.cache.reused),
     )
 

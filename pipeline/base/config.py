@@ -144,9 +144,13 @@ class DistillConfig:
 class Gates:
     """What must hold on the test part before anything ships."""
 
-    min_retention: float = 0.98  # student's accuracy as a share of the teacher's
+    min_skill: float = 0.2  # of teacher and student: 0 is the commonest intent alone, 1 all right
+    min_retention: float | None = None  # student's accuracy as a share of the teacher's
     min_agreement: float = 0.99  # share of texts on which artefact and student agree
+    min_same_decisions: float = 0.97  # share of texts that artefact and student both answer or not
     max_accuracy_drop: float = 0.005  # artefact against student, absolute
+    max_class_drop: float = 0.1  # share of an intent's texts right in the student alone
+    max_probe_error: float = 0.25  # of logits on long and odd texts, as a share of their spread
     min_kept: float = 0.95  # share of in-scope validation texts that the threshold lets through
     max_recipe_loss: float = 0.003  # accuracy that --recipe auto may lose on validation, absolute
     max_outside: float = 0.25  # share of operators outside the fast kernels
@@ -156,7 +160,8 @@ class Gates:
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
-            _within(name, getattr(self, name), 0.0, 1.0)
+            if getattr(self, name) is not None:
+                _within(name, getattr(self, name), 0.0, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +172,7 @@ class RunConfig:
     seed: int = 0
     checkpoint_steps: int = 200  # of training between two saved states; a killed run loses fewer
     targets: tuple[str, ...] = DEFAULT_TARGETS
+    allow_missing: bool | None = None  # targets that can't be made; None: unless they were named
     recipe: str = "int8"  # how weights are stored; auto: the smallest that loses little
     keep_float: tuple[str, ...] = ()  # parts of the student that no recipe quantizes
     data: DataConfig = field(default_factory=DataConfig)
@@ -191,6 +197,13 @@ class RunConfig:
         check_parts(self.keep_float, self.student.layers)
         _within("seed", self.seed, 0, 2**31 - 1)
         _within("checkpoint_steps", self.checkpoint_steps, 1, 1_000_000)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The targets without which nothing is sealed; of those by default, any one is enough."""
+        named = self.targets != DEFAULT_TARGETS
+        allowed = not named if self.allow_missing is None else self.allow_missing
+        return () if allowed else self.targets
 
     @property
     def lowering(self) -> Recipe | None:

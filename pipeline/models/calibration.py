@@ -5,12 +5,16 @@ A phone and a server need this to answer, so it imports numpy alone; the fit imp
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..base.arrays import Logits
 
+# What the highest logit tells: how much the best intent is worth or, from a model that knows texts
+# of no intent as one more class, by how much it is likelier than that class.
+Score: TypeAlias = Literal["highest", "margin"]
 BINS = 15  # of equal width, for the calibration error
 FOLDS = 5  # of the cross-validation that a temperature must win
 TEMPERATURES = (0.05, 20.0)
@@ -60,9 +64,13 @@ def calibrate(logits: Logits, labels: Sequence[int], keep: float) -> Calibration
             highest logit, which tells out-of-scope texts apart better than the highest
             probability does (Hendrycks et al. 2022).
     """
+    return Calibration(fit_temperature(logits, labels), find_threshold(logits, keep))
+
+
+def find_threshold(logits: Logits, keep: float) -> float:
+    """The greatest highest logit that a share `keep` of `logits` (texts, labels) reaches."""
     # "lower": between two texts lies a threshold that keeps fewer than were promised
-    threshold = np.quantile(logits.max(1), 1 - keep, method="lower")
-    return Calibration(fit_temperature(logits, labels), float(threshold))
+    return float(np.quantile(logits.max(1), 1 - keep, method="lower"))
 
 
 def fit_temperature(logits: Logits, labels: Sequence[int]) -> float:
@@ -84,6 +92,13 @@ def fit_temperature(logits: Logits, labels: Sequence[int]) -> float:
     is_better = gain.mean() > gain.std() / np.sqrt(len(gain))
     is_honest = calibration_error(scaled, labels) < calibration_error(raw, labels)
     return _most_likely(logits, wanted) if is_better and is_honest else 1.0
+
+
+def loss_at_best(logits: Logits, labels: Sequence[int]) -> float:
+    """Mean cross-entropy at the temperature that makes it least: what no temperature can mend."""
+    wanted = np.asarray(labels)
+    temperature = _most_likely(logits, wanted)
+    return float(_losses(softmax(logits.astype(np.float64) / temperature), wanted).mean())
 
 
 def _most_likely(logits: Logits, labels: NDArray[np.int64]) -> float:

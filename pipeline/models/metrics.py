@@ -14,6 +14,7 @@ from ..base.arrays import Logits
 from ..base.errors import NotRun
 from .calibration import Calibration, calibration_error, softmax
 
+Z = 1.96  # standard errors to either side of 95 %
 NO_OUT_OF_SCOPE = "no out-of-scope text was given"
 
 
@@ -35,6 +36,7 @@ class Evaluation:
     texts: int
     accuracy: float
     macro_f1: float
+    lowest_recall: float  # of any intent
     raw_calibration_error: float  # expected, as the model stands
     calibration_error: float  # expected, after temperature
     out_of_scope: OutOfScope | NotRun
@@ -48,6 +50,22 @@ def accuracy(logits: Logits, labels: Sequence[int]) -> float:
 def agreement(logits: Logits, reference: Logits) -> float:
     """Share of rows on which two models choose the same label."""
     return float((logits.argmax(1) == reference.argmax(1)).mean())
+
+
+def recalls(logits: Logits, labels: Sequence[int]) -> dict[int, float]:
+    """Share of the texts of each label, where it has any, that are taken for it."""
+    wanted, right = np.asarray(labels), logits.argmax(1) == np.asarray(labels)
+    return {int(label): float(right[wanted == label].mean()) for label in np.unique(wanted)}
+
+
+def interval(share: float, texts: int) -> tuple[float, float]:
+    """Between which shares the true one lies, at 95 %, if `share` of `texts` was seen.
+
+    Wilson 1927; it is right for shares near 1, too.
+    """
+    centre = (share + Z**2 / (2 * texts)) / (1 + Z**2 / texts)
+    half = Z / (1 + Z**2 / texts) * np.sqrt(share * (1 - share) / texts + (Z / (2 * texts)) ** 2)
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
 
 def auroc(inside: Logits, outside: Logits) -> float:
@@ -85,6 +103,7 @@ def evaluate(
         texts=len(logits),
         accuracy=accuracy(logits, labels),
         macro_f1=float(f1_score(labels, logits.argmax(1), average="macro", zero_division=0)),
+        lowest_recall=min(recalls(logits, labels).values()),
         raw_calibration_error=error_at(1.0),
         calibration_error=error_at(calibration.temperature),
         out_of_scope=detect_out_of_scope(logits, labels, outside, calibration.threshold)

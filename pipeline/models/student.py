@@ -64,6 +64,11 @@ class Student:
         """Logits (texts, labels) float32, in the order of `texts`."""
         return run_batched(self.forward, self.vocabulary, texts, what)
 
+    @property
+    def parameters(self) -> int:
+        """How many there are; of a factorised embedding its factors, as the artefacts store it."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
     def save(self, folder: Path) -> None:
         """Write a Hugging Face folder that stock `from_pretrained` opens: model and tokenizer.
 

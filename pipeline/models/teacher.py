@@ -6,7 +6,6 @@ It is fitted to the labels in `learn.fit`, and knows nothing of students.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -16,13 +15,11 @@ from transformers import BertModel
 from ..base.arrays import Logits
 from ..base.files import write_json
 from .batches import run_batched
+from .calibration import Score
 from .encoders import read_json
 from .vocabulary import Vocabulary, read_vocabulary
 
 NOTES = "teacher.json"
-# What the highest logit tells: how much the best intent is worth or, from a model that knows texts
-# of no intent as one more class, by how much it is likelier than that class.
-Score: TypeAlias = Literal["highest", "margin"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +51,12 @@ class Teacher:
     def logits(self, texts: Sequence[str], what: str = "") -> Logits:
         """Logits (texts, labels) float32, in the order of `texts`."""
         return run_batched(self.forward, self.vocabulary, texts, what, device=self.encoder.device)
+
+    @property
+    def parameters(self) -> int:
+        """How many there are, the head's among them."""
+        modules = (self.encoder, self.head)
+        return sum(parameter.numel() for module in modules for parameter in module.parameters())
 
     def save(self, folder: Path) -> None:
         """Write a Hugging Face folder of the encoder, with `head.safetensors` beside it."""
@@ -90,6 +93,12 @@ def features(
     return rows if length is None else length * nn.functional.normalize(rows)
 
 
+def read_score(folder: Path) -> Score:
+    """What the highest logit of the teacher in `folder`, and of its students, tells."""
+    score: Score = read_json(folder / NOTES).get("score", "highest")
+    return score
+
+
 def load_teacher(folder: Path, max_length: int) -> Teacher:
     """Open what `Teacher.save` wrote."""
     notes = read_json(folder / NOTES)
@@ -108,7 +117,7 @@ def load_teacher(folder: Path, max_length: int) -> Teacher:
         tuple(notes["labels"]),
         train_logits,
         length=notes.get("length"),  # of teachers saved before features had one length
-        score=notes.get("score", "highest"),
+        score=read_score(folder),
     )
 
 

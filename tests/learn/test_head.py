@@ -66,23 +66,19 @@ def test_saved_teacher_keeps_its_length_and_its_score(toy_teacher, toy_corpus, t
     assert np.allclose(again.train_logits, made, atol=1e-3)
 
 
-@pytest.mark.parametrize("strength", [0.1, 100.0])
-def test_strength_is_chosen_by_what_the_features_need(strength):
-    """A few features that tell all want a weak penalty; noise of many wants a strong one."""
+@pytest.mark.parametrize("noise", [False, True])
+def test_penalty_is_chosen_by_what_the_features_need(noise):
+    """Two features that tell all want a weak penalty; noise of many wants a strong one."""
     labels = np.arange(120) % 2
-    if strength == 100.0:
-        rows = np.where(labels[:, None] == 0, [0.6, 0.8], [0.8, 0.6])
-    else:
-        rows = RNG.normal(size=(120, 60))
-        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    assert head._choose_strength(rows.astype(np.float32), labels) == strength
-
-
-def test_rare_intents_stay_in_the_sample_on_which_the_strength_is_chosen():
-    labels = np.concatenate([np.zeros(20_000, int), np.ones(3, int)])
-    seen = head._sample(labels)
-    assert len(seen) <= head.SAMPLE + 3
-    assert (labels[seen] == 1).sum() == 3
+    told = np.where(labels[:, None] == 0, [0.6, 0.8], [0.8, 0.6])
+    rows = RNG.normal(size=(120, 60)) if noise else told
+    rows = head._unit(rows.astype(np.float32))
+    weight, _ = head._choose(rows[:80], labels[:80], rows[80:], tuple(labels[80:]))
+    strongest, weakest = (
+        np.abs(head._fit(rows[:80], labels[:80], strength)[0]).max()
+        for strength in (head.STRENGTHS[0], head.STRENGTHS[-1])
+    )
+    assert np.abs(weight).max() == pytest.approx(strongest if noise else weakest)
 
 
 def test_fine_tuning_goes_on_to_tell_out_of_scope_texts_apart(toy_corpus, toy_bert):

@@ -9,7 +9,7 @@ import typer
 from ...base.errors import GateFailed, NotRun, PipelineError, TargetUnavailable
 from ...base.formats import TARGETS
 from .console import err, out, print_json, progress
-from .options import BundleFolder, Json, Place, to_names, to_share
+from .options import AllowMissing, BundleFolder, Json, Place, to_names, to_share
 
 
 def bench(
@@ -34,6 +34,7 @@ def bench(
     baseline: Annotated[
         Path | None, typer.Option(help="Keep the instructions as a baseline, in this file.")
     ] = None,
+    allow_missing: AllowMissing = False,
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Of the records; default: bench beside the bundle.")
     ] = None,
@@ -83,8 +84,15 @@ def bench(
         raise PipelineError("Not everything could be measured, for the reasons above.")
     if gate:
         changes = gates.compare(records, gate)
-        show.changes(err if as_json else out, changes, gates.not_compared(records, gate))
-        if failures := gates.slower(changes, allowed):
+        missing = gates.not_compared(records, gate)
+        show.changes(err if as_json else out, changes, missing)
+        failures = list(gates.slower(changes, allowed))
+        if missing and not allow_missing:
+            failures.append(
+                f"not measured, and in the baseline: {', '.join(missing)}. Measure them, too, or "
+                "go without them with --allow-missing."
+            )
+        if failures:
             raise GateFailed("; ".join(failures))
     if baseline:
         gates.write_baseline(records, baseline)

@@ -116,6 +116,10 @@ def run(
     max_drop: Annotated[
         float | None, typer.Option(help="Gate: accuracy an artefact may lose, absolute.")
     ] = None,
+    allow_missing: Annotated[
+        bool | None,
+        typer.Option("--allow-missing", help="Seal without named targets that can't be made here."),
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run every stage again.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -125,6 +129,7 @@ def run(
             "preset": preset,
             "seed": seed,
             "targets": to_names(targets),
+            "allow_missing": allow_missing,
             "recipe": recipe,
             "keep_float": to_names(keep_float),
             "data": {

@@ -22,6 +22,9 @@ TeacherSource = Annotated[
 FineTune = Annotated[
     bool | None, typer.Option("--fine-tune", help="Train the whole teacher, not only its head.")
 ]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="Let pass what this machine can't run or measure.")
+]
 Seed = Annotated[int | None, typer.Option(help="Of splits and training.")]
 Epochs = Annotated[int | None, typer.Option(help="Of distillation.")]
 Unlabeled = Annotated[

@@ -16,13 +16,15 @@ from ...measure.audit import Audit
 from ...measure.gates import Verdict
 from ...measure.record import KINDS, LatencyRecord, describe_memory, summarize
 from ...measure.regress import Change
-from ...models.metrics import Evaluation
+from ...models.calibration import Score
+from ...models.metrics import Evaluation, interval
 from ..result import ModelResult, RunResult
 
 if TYPE_CHECKING:
     from ..shapes import SearchResult
 
 SHOWN_FINDINGS = 5
+SCORES = {"highest": "the highest logit", "margin": "the margin to a class of their own"}
 GOOD, BAD = "[green]✓[/]", "[red]✗[/]"
 
 
@@ -48,7 +50,13 @@ def run_result(console: Console, result: RunResult) -> None:
         "[dim]agrees: same label as the float student · OOS found: out-of-scope texts recognised "
         "as such · host p50: CPU time of one inference on this machine, not on a phone[/]"
     )
-    console.print(_trust(result.student))
+    evaluation = result.student.evaluation
+    low, high = interval(evaluation.accuracy, evaluation.texts)
+    console.print(
+        f"student  accuracy {evaluation.accuracy:.1%} ({low:.1%} to {high:.1%} at 95 %), macro F1 "
+        f"{evaluation.macro_f1:.1%}, recall of the worst intent {evaluation.lowest_recall:.1%}"
+    )
+    console.print(_trust(result.student, result.score))
     for failure in result.failures:
         console.print(f"{BAD} {escape(failure)}")
     for verdict in result.verdicts.values():
@@ -295,7 +303,7 @@ def _figures(evaluation: Evaluation) -> tuple[str, str]:
     return f"{evaluation.accuracy:.1%}", found
 
 
-def _trust(student: ModelResult) -> str:
+def _trust(student: ModelResult, score: Score) -> str:
     """When the student can be believed: out of scope, and how honest its confidence is."""
     evaluation, temperature = student.evaluation, student.calibration.temperature
     raw, honest = evaluation.raw_calibration_error, evaluation.calibration_error
@@ -308,9 +316,9 @@ def _trust(student: ModelResult) -> str:
     if isinstance(outside, NotRun):
         return f"student  {calibration}"
     return (
-        f"student  out of scope: AUROC {outside.auroc:.3f}, {outside.recall:.1%} found with "
-        f"{outside.kept:.1%} of in-scope texts kept, {outside.accuracy_kept:.1%} of these right; "
-        f"{calibration}"
+        f"student  out of scope, by {SCORES[score]}: AUROC {outside.auroc:.3f}, "
+        f"{outside.recall:.1%} found with {outside.kept:.1%} of in-scope texts kept, "
+        f"{outside.accuracy_kept:.1%} of these right; {calibration}"
     )
 
 

@@ -26,7 +26,7 @@ import typer  # noqa: E402
 from pocketbert.app.cli.console import err, out, progress  # noqa: E402
 from pocketbert.base.errors import BundleError  # noqa: E402
 from pocketbert.base.progress import track  # noqa: E402
-from pocketbert.bundle.classify import ChatEngine  # noqa: E402
+from pocketbert.bundle.classify import ChatEngine, Classifier  # noqa: E402
 from pocketbert.bundle.golden import TORTURE  # noqa: E402
 from pocketbert.bundle.layout import READ  # noqa: E402
 from pocketbert.bundle.open import open_bundle  # noqa: E402
@@ -303,7 +303,7 @@ def _answer(bundle: Path, batch: range, seed: int, report: Report) -> None:
     for name in opened.artifacts:
         runner = opened.load(name)
         if runner.real:
-            engines[name] = ChatEngine(opened, name, runner)
+            engines[name] = ChatEngine(Classifier(opened, name, runner))
     for number in batch:
         chance = random.Random(f"{seed} {number}")
         text = _hostile(chance)

@@ -8,4 +8,7 @@ TARGETS = {
     "coreml": ("coreml.target", "CoreML"),
     "executorch-coreml": ("executorch.with_coreml", "ExecuTorchCoreML"),
 }
+# On a host, the lightest runtime answers: LiteRT needs no torch, which takes seconds to import.
+NEED_NO_TORCH = ("tflite", "tflite-task")
+LIGHTEST_FIRST = (*NEED_NO_TORCH, *(name for name in TARGETS if name not in NEED_NO_TORCH))
 DEFAULT_TARGETS = ("executorch", "tflite", "tflite-task", "coreml")

@@ -7,18 +7,22 @@ reproduced the golden cases. Kotlin and Swift read the same files; docs/bundle.m
 import dataclasses
 import os
 from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
 
-from ..base.errors import BundleError, ModelError
-from ..base.formats import TARGETS
+from ..base.errors import BundleError, ModelError, TargetUnavailable
+from ..base.files import is_litter
+from ..base.formats import LIGHTEST_FIRST, TARGETS
 from ..models.calibration import Calibration
 from ..models.vocabulary import Vocabulary, read_vocabulary
 from ..targets import get_target
 from ..targets.base import Artifact, Runner
+from .classify import Answer, ChatEngine, Classifier
 from .golden import GoldenCase, read_golden
 from .layout import MANIFEST, REPLIES, SIGNATURE, VOCABULARY
 from .manifest import (
@@ -31,7 +35,6 @@ from .manifest import (
     read_checked,
     read_plain,
 )
-from .signing import check_signature
 
 ATTEMPTS = 5  # at a bundle that is replaced while it is read
 
@@ -52,7 +55,7 @@ _REPLIES = TypeAdapter(dict[str, tuple[str, ...]])
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened bundle; every digest in it has been checked."""
+    """An opened bundle; every digest in it has been checked. Threads may share it."""
 
     path: Path
     name: str
@@ -92,8 +95,39 @@ class Bundle:
             ) from error
         return runner
 
+    def classifier(self, runtime: str | None = None) -> Classifier:
+        """What classifies texts: the artefact `runtime`, or the lightest whose runtime is here.
 
-def open_bundle(path: Path, key: Path | None = None) -> Bundle:
+        Raises:
+            BundleError: no such artefact, a damaged file, or other ids or logits than sealed.
+            TargetUnavailable: this host lacks the runtime, or has that of no artefact.
+        """
+        if runtime is not None:
+            return Classifier(self, runtime, self.load(runtime))
+        lacking = list[str]()
+        for name in (name for name in LIGHTEST_FIRST if name in self.artifacts):
+            try:
+                return Classifier(self, name, self.load(name))
+            except TargetUnavailable as error:
+                lacking.append(str(error))
+        raise TargetUnavailable(
+            f"{self.path}: no artefact of it runs here. {' '.join(lacking)}".rstrip()
+        )
+
+    def reply(self, text: str) -> Answer:
+        """What the chat answers; the first call loads the lightest runtime that is here.
+
+        Raises:
+            BundleError, TargetUnavailable: as `classifier`.
+        """
+        return self._chat.answer(text)
+
+    @cached_property
+    def _chat(self) -> ChatEngine:
+        return ChatEngine(self.classifier())
+
+
+def open_bundle(path: str | PathLike[str], key: str | PathLike[str] | None = None) -> Bundle:
     """Check every file of the bundle at `path` against its manifest, and open it.
 
     Args:
@@ -105,6 +139,7 @@ def open_bundle(path: Path, key: Path | None = None) -> Bundle:
             not signed as asked.
         InputError: the key is none.
     """
+    path, key = Path(path), Path(key) if key is not None else None
     for _ in range(ATTEMPTS):
         place = _place(path)
         try:
@@ -166,6 +201,8 @@ def _open(path: Path, key: Path | None) -> Bundle:
     signed = os.path.lexists(path / SIGNATURE)
     signature = read_plain(path / SIGNATURE, SIGNATURE_BYTES) if signed else None
     if key:
+        from .signing import check_signature
+
         check_signature(path, content, signature, key)
     manifest = parse_manifest(path, content)
     try:
@@ -181,7 +218,10 @@ def _check_added(path: Path, manifest: Manifest) -> None:
         f.relative_to(path).as_posix() for f in path.rglob("*") if f.is_symlink() or not f.is_dir()
     }
     for name in sorted(found - manifest.files.keys() - {MANIFEST, SIGNATURE}):
-        raise BundleError(f"{path / name}: is not in the manifest. Remove it, or seal again.")
+        whose = "was left here by a file manager, and " if is_litter(path / name) else ""
+        raise BundleError(
+            f"{path / name}: {whose}is not in the manifest. Remove it, or seal again."
+        )
 
 
 def _parse(path: Path, manifest: Manifest) -> Bundle:

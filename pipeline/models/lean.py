@@ -8,11 +8,10 @@ import copy
 
 import torch
 from torch import Tensor, nn
-from transformers import BertForSequenceClassification
-from transformers.models.bert.modeling_bert import BertLayer
 
 from ..base.errors import PipelineError
 from ..base.recipes import EMBEDDING, INT4_GROUP, Recipe, Storage
+from .stock import BertForSequenceClassification, BertLayer
 from .student import FactorizedEmbedding
 
 MASKED = -1e4  # finite in fp16: -inf or finfo.min turns every Core ML logit into NaN

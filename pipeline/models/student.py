@@ -5,16 +5,17 @@ It is a stock `BertForSequenceClassification` over its [CLS] row: `from_pretrain
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import BertForSequenceClassification, BertTokenizerFast
 
 from ..base.arrays import Logits
 from ..base.errors import ModelError
 from .batches import run_batched
+from .stock import BertForSequenceClassification, BertTokenizerFast, opening
 from .vocabulary import Vocabulary, read_vocabulary
 
 FACTORS = "embedding_factors.safetensors"
@@ -69,6 +70,20 @@ class Student:
         """How many there are; of a factorised embedding its factors, as the artefacts store it."""
         return sum(parameter.numel() for parameter in self.model.parameters())
 
+    @classmethod
+    def from_pretrained(cls, folder: str | PathLike[str]) -> "Student":
+        """Open the student in `folder`, as `save_pretrained` or a run wrote it.
+
+        Raises:
+            ModelError: a file is missing or damaged.
+        """
+        return load_student(Path(folder))
+
+    def save_pretrained(self, folder: str | PathLike[str]) -> None:
+        """As `save`, into a folder that is made where there is none."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        self.save(Path(folder))
+
     def save(self, folder: Path) -> None:
         """Write a Hugging Face folder that stock `from_pretrained` opens: model and tokenizer.
 
@@ -91,6 +106,7 @@ class Student:
         tokenizer.save_pretrained(folder)
 
 
+@opening()
 def load_student(folder: Path) -> Student:
     """Open what `Student.save` wrote.
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import BertModel
 
 from ..base.arrays import Logits
 from ..base.files import write_json
 from .batches import run_batched
 from .calibration import Score
 from .encoders import read_json
+from .stock import BertModel, opening
 from .vocabulary import Vocabulary, read_vocabulary
 
 NOTES = "teacher.json"
@@ -99,6 +99,7 @@ def read_score(folder: Path) -> Score:
     return score
 
 
+@opening()
 def load_teacher(folder: Path, max_length: int) -> Teacher:
     """Open what `Teacher.save` wrote."""
     notes = read_json(folder / NOTES)

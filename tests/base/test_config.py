@@ -32,7 +32,7 @@ def test_configuration_is_frozen():
         ("[distill]\nepochs = 'x'", "distill.epochs: Input should be a valid integer"),
         ("[distill]\nepochs = 0", "epochs is 0; choose a value from 1"),
         ("[student]\nhidden = 4", "hidden is 4; choose a value from 8"),
-        ("preset = 'huge'", "preset is 'huge'; choose one of nano, micro, small"),
+        ("preset = 'huge'", "preset is 'huge'; choose one of pico, nano, micro, small"),
         ("targets = []", "targets are none"),
         ("targets = ['onnx']", "targets are onnx; choose from executorch"),
         ("seed = -1", "seed is -1"),

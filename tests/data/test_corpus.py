@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 
-import pocketbert.data
+import pocketbert
 from pocketbert.base.config import DataConfig
 from pocketbert.base.errors import DataError
 from pocketbert.data.corpus import (
@@ -316,7 +316,7 @@ def test_assistant_is_large_and_clean(assistant):
 @pytest.fixture(scope="module")
 def assistant_rows():
     """The rows as written, by part: out-of-scope ones tell their kind, which the corpus drops."""
-    folder = next(Path(pocketbert.data.__file__).parent.rglob("assistant"))
+    folder = next(Path(pocketbert.__file__).parent.rglob("assistant"))
     parts = {part: (folder / f"{part}.jsonl").read_text("utf-8") for part in PARTS}
     return {part: [json.loads(line) for line in text.splitlines()] for part, text in parts.items()}
 

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import extras
 import pytest
 from adb_device import AdbDevice, ScriptedPhone
 from conftest import pocketbert
@@ -33,7 +34,7 @@ def bundle(toy_run):
 def server():
     """An adb server of our own, so that devices of whoever runs this stay out of it."""
     if shutil.which("adb") is None:
-        pytest.skip("not run: no adb here (Debian: apt-get install adb)")
+        extras.not_run("no adb here (Debian: apt-get install adb)")
     patch = pytest.MonkeyPatch()
     patch.setenv("ANDROID_ADB_SERVER_PORT", str(15037 + os.getpid() % 20000))
     yield

@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+import extras
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -44,7 +45,7 @@ def test_counted_bytes_are_near_those_of_real_artefacts(main_run):
         assert counted_bytes == pytest.approx(
             made["verdicts"][name]["stored"]["size_bytes"], rel=0.05
         )
-    for name in ("tflite", "tflite-task"):
+    for name in ("tflite", *["tflite-task"] * extras.TFLITE_SUPPORT):
         assert counted_bytes == pytest.approx(
             made["verdicts"][name]["stored"]["size_bytes"], rel=0.1
         )
@@ -55,3 +56,8 @@ def test_narrow_embedding_is_smaller_and_costs_work():
     narrow = replace(plain, embedding=64)
     assert int8_bytes(narrow, 8000, 10) < int8_bytes(plain, 8000, 10) - 400_000
     assert multiply_adds(narrow, 10, 16) == multiply_adds(plain, 10, 16) + 16 * 64 * 128
+
+
+def test_pico_takes_a_megabyte_at_most():
+    spec = PRESETS["pico"][0]
+    assert int8_bytes(spec, spec.vocabulary, 150) <= 1_000_000

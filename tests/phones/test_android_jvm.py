@@ -4,6 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import extras
 import phone_cases
 import pytest
 
@@ -17,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def folder(main_run, tmp_path_factory):
     if not (ROOT / ".android" / "stamp").exists():
-        pytest.skip("not run: scripts/android sets up Kotlin, a JDK and JUnit for it")
+        extras.not_run("no Kotlin, JDK or JUnit; scripts/android sets them up", extra="android")
     made = tmp_path_factory.mktemp("android")
     phone_cases.main(main_run[0] / "bundle", made, phone_cases.STRINGS)
     return made

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+import extras
 import pytest
 
 if sys.version_info >= (3, 11):
@@ -76,7 +77,7 @@ def test_app_stays_small():
 def linked(tmp_path_factory):
     """What aapt2 makes of manifest and resources: R.java, and the package."""
     if shutil.which("aapt2") is None or not FRAMEWORK.exists():
-        pytest.skip("not run: no aapt2 here (Debian: apt-get install aapt android-framework-res)")
+        extras.not_run("no aapt2 here; scripts/android sets it up", extra="android")
     folder = tmp_path_factory.mktemp("aapt")
 
     def link(resources=MAIN / "res", manifest=MAIN / "AndroidManifest.xml"):
@@ -187,7 +188,7 @@ def complaints(tmp_path_factory):
     """Lines of kotlinc about sources whose AndroidX is not here."""
     kotlinc = ROOT / ".android/node_modules/kotlin-compiler/bin/kotlinc"
     if not kotlinc.exists():
-        pytest.skip("not run: no Kotlin compiler; scripts/android fetches it")
+        extras.not_run("no Kotlin compiler; scripts/android fetches it", extra="android")
     classpath = (ROOT / ".android/classpath").read_text(encoding="utf-8").strip()
     classes = ROOT / ".android/classes"
     out = tmp_path_factory.mktemp("kotlin")

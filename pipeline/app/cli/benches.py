@@ -1,15 +1,20 @@
-"""The commands that measure and show what was measured: parsing and printing only."""
+"""The command that measures: parsing and printing only."""
 
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from ...base.errors import GateFailed, NotRun, PipelineError, TargetUnavailable
 from ...base.formats import TARGETS
-from .console import err, out, print_json, progress
-from .options import AllowMissing, BundleFolder, Json, Place, to_names, to_share
+from .console import err, out, print_json, progress, shown
+from .options import AllowMissing, BundleFolder, Json, Key, Place, to_names, to_share
+
+if TYPE_CHECKING:
+    from ...measure.record import LatencyRecord
 
 
 def bench(
@@ -38,77 +43,110 @@ def bench(
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Of the records; default: bench beside the bundle.")
     ] = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Measure every artefact: on this host, a phone, or an emulated ARM64 processor."""
     allowed = to_share(tolerance)
     from ...bundle.open import open_bundle
-    from ...measure import regress as gates
+
+    opened = open_bundle(bundle, key)
     from ...measure.drivers import measures
     from ...measure.host import Rules
-    from ...measure.record import LatencyRecord, write_record
     from ..folders import BENCH
-    from . import show
 
-    opened = open_bundle(bundle)
-    rules = Rules(queries=queries, seconds=seconds, cool_down_s=cool_down)
-    records, skipped = list[LatencyRecord](), dict[str, NotRun]()
-    failed = False
     folder = out_folder or bundle.resolve().parent / BENCH
     with progress():
-        for name, measure in measures(
-            place,
-            opened,
-            to_names(runtime) or tuple(opened.artifacts),
-            rules,
-            cores=to_names(core) or (),
-            serials=to_names(serial) or (),
-        ):
-            try:
-                record = measure()
-            except PipelineError as error:
-                # What was measured before stays, and the next may be measured all the same.
-                skipped[name] = NotRun(str(error))
-                failed |= not isinstance(error, TargetUnavailable)
-                continue
-            write_record(record, folder)
-            records.append(record)
-    if as_json:
-        not_run = {name: reason.reason for name, reason in skipped.items()}
-        print_json({"records": [asdict(record) for record in records], "not_run": not_run})
-    else:
-        show.measured(out, records, skipped, folder)
-    if not records:
+        measured = _measure(
+            measures(
+                place,
+                opened,
+                to_names(runtime) or tuple(opened.artifacts),
+                Rules(queries=queries, seconds=seconds, cool_down_s=cool_down),
+                cores=to_names(core) or (),
+                serials=to_names(serial) or (),
+            ),
+            folder,
+        )
+    _print(measured, folder, as_json=as_json)
+    if not measured.records:
         raise PipelineError("Nothing could be measured, for the reasons above.")
-    if failed:
+    if measured.failed:
         raise PipelineError("Not everything could be measured, for the reasons above.")
+    console = err if as_json else out
     if gate:
-        changes = gates.compare(records, gate)
-        missing = gates.not_compared(records, gate)
-        show.changes(err if as_json else out, changes, missing)
-        failures = list(gates.slower(changes, allowed))
-        if missing and not allow_missing:
-            failures.append(
-                f"not measured, and in the baseline: {', '.join(missing)}. Measure them, too, or "
-                "go without them with --allow-missing."
-            )
-        if failures:
-            raise GateFailed("; ".join(failures))
+        _compare(measured.records, gate, allowed, console, allow_missing=allow_missing)
     if baseline:
-        gates.write_baseline(records, baseline)
-        err.print(f"baseline {baseline}")
+        from ...measure import regress
+
+        regress.write_baseline(measured.records, baseline)
+        err.print(f"baseline {shown(baseline)}")
 
 
-def report(
-    builds: Annotated[list[Path], typer.Argument(help="Folders that pocketbert run wrote.")],
-    file: Annotated[
-        Path | None, typer.Option("--out", help="The page; default: report.html in the first.")
-    ] = None,
+@dataclass
+class _Measured:
+    """What came of every measurement that was asked for."""
+
+    records: "list[LatencyRecord]" = field(default_factory=list)
+    skipped: dict[str, NotRun] = field(default_factory=dict)
+    failed: bool = False  # where something other than a runtime was lacking
+
+
+def _measure(
+    measures: "Iterable[tuple[str, Callable[[], LatencyRecord]]]", folder: Path
+) -> _Measured:
+    """Measure one after the other; each record is written before the next begins."""
+    from ...measure.record import write_record
+
+    measured = _Measured()
+    for name, measure in measures:
+        try:
+            record = measure()
+        except PipelineError as error:
+            # What was measured before stays, and the next may be measured all the same.
+            measured.skipped[name] = NotRun(str(error))
+            measured.failed |= not isinstance(error, TargetUnavailable)
+            continue
+        write_record(record, folder)
+        measured.records.append(record)
+    return measured
+
+
+def _print(measured: _Measured, folder: Path, *, as_json: bool) -> None:
+    from .show import benches as show
+
+    if as_json:
+        not_run = {name: reason.reason for name, reason in measured.skipped.items()}
+        records = [asdict(record) for record in measured.records]
+        print_json({"records": records, "not_run": not_run})
+    else:
+        show.measured(out, measured.records, measured.skipped, folder)
+
+
+def _compare(
+    records: "Sequence[LatencyRecord]",
+    gate: Path,
+    allowed: float,
+    console: Console,
+    *,
+    allow_missing: bool,
 ) -> None:
-    """Write one page of one or several builds, with everything measured since."""
-    from ..folders import REPORT
-    from ..report.page import write_report
-    from ..result import read_build
+    """Hold `records` against the baseline `gate`.
 
-    page = write_report([read_build(build) for build in builds], file or builds[0] / REPORT)
-    out.print(f"report   {page}")
+    Raises:
+        GateFailed: something grew by more than `allowed`, or only the baseline has it.
+    """
+    from ...measure import regress
+    from .show import benches as show
+
+    changes = regress.compare(records, gate)
+    missing = regress.not_compared(records, gate)
+    show.changes(console, changes, missing)
+    failures = list(regress.slower(changes, allowed))
+    if missing and not allow_missing:
+        failures.append(
+            f"not measured, and in the baseline: {', '.join(missing)}. Measure them, too, or go "
+            "without them with --allow-missing."
+        )
+    if failures:
+        raise GateFailed("; ".join(failures))

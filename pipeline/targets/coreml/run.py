@@ -9,6 +9,7 @@ import numpy as np
 
 from ...base.arrays import Ids, Logits
 from ...base.errors import BundleError, TargetUnavailable
+from ...base.quiet import hushed
 from ..base import Artifact, RowRunner
 from .evaluator import Package
 
@@ -22,7 +23,8 @@ def import_coremltools() -> Any:
         TargetUnavailable: it is not installed.
     """
     try:
-        import coremltools
+        with hushed():
+            import coremltools
     except ImportError as error:
         raise TargetUnavailable(
             f"coreml: coremltools cannot be imported here ({error}). It has wheels for Linux "

@@ -19,6 +19,7 @@ import torch
 from ...base.arrays import Ids, Logits
 from ...base.errors import BundleError, TargetUnavailable
 from ...base.files import tree_digest, write_json
+from ...base.quiet import hushed
 from ...base.recipes import Recipe
 from ...models.lean import LeanBert
 from ...models.student import Student
@@ -26,7 +27,7 @@ from ..base import Artifact, RowRunner, check_recipe, describe
 from ..coreml import package
 from ..coreml import run as coreml
 from ..coreml.evaluator import Package
-from ..inspect import Contents
+from ..inspect import Contents, Graph
 from . import program, run
 
 FOLDER = "lowered_module"  # which the delegate's data unfolds to
@@ -81,12 +82,8 @@ class ExecuTorchCoreML:
     def read(self, artifact: Artifact) -> Contents:
         """Blobs of the embedded weight file; operators inside and outside of it."""
         embedded, outside = _embedded(artifact.path)
-        return Contents(
-            blobs=embedded.blobs(),
-            delegated=embedded.operations,
-            int8_products=None,
-            outside=outside,
-        )
+        graph = Graph(delegated=embedded.operations, int8_products=None, outside=outside)
+        return Contents(embedded.blobs(), (graph,))
 
 
 def _embedded(path: Path) -> tuple[Package, dict[str, int]]:
@@ -105,8 +102,9 @@ def _import_toolchain() -> Any:
     """coremltools, and ExecuTorch's Core ML backend imported beside it."""
     coremltools = coreml.import_coremltools()
     try:
-        import executorch.backends.apple.coreml.executorchcoreml
-        import executorch.exir  # noqa: F401  all this is used further down
+        with hushed():
+            import executorch.backends.apple.coreml.executorchcoreml
+            import executorch.exir  # noqa: F401  all this is used further down
     except ImportError as error:
         raise TargetUnavailable(
             f"executorch-coreml: the toolchain cannot be imported here ({error}). Install "

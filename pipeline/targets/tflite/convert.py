@@ -8,17 +8,20 @@ import torch
 from torch import Tensor, nn
 
 from ...base.errors import TargetUnavailable
+from ...base.quiet import hushed
 from ...base.recipes import EMBEDDING, Recipe
 from ...models.lean import LeanBert
 from ...models.student import Student
 from ..inspect import identify
 
 
+@hushed()
 def convert(modules: Mapping[str, tuple[nn.Module, dict[str, Tensor]]]) -> bytes:
     """Convert one module a signature, its sample inputs by name, to a float TFLite flatbuffer."""
     try:
-        import ai_edge_quantizer  # noqa: F401  used once the model is converted
-        import litert_torch
+        with hushed():
+            import ai_edge_quantizer  # noqa: F401  used once the model is converted
+            import litert_torch
     except ImportError as error:
         raise TargetUnavailable(
             f"tflite: litert-torch cannot be imported here ({error}). It has wheels for Linux "

@@ -4,6 +4,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from .app.cache import Cache, lock
+from .app.owned import check_out
 from .app.report.card import write_card
 from .app.report.page import write_report
 from .app.result import RunResult, assemble, read_build, write_result
@@ -11,6 +12,7 @@ from .app.stages import learn, ship
 from .app.stages.learn import Job, Learned
 from .base.config import RunConfig
 from .base.errors import NotRun
+from .bundle.manifest import check_names
 from .data.corpus import load_corpus, read_replies
 from .learn import team
 
@@ -25,9 +27,12 @@ def run(config: RunConfig, out: Path, *, fresh: bool = False) -> RunResult | Not
     Raises:
         PipelineError: input, teacher or configuration that cannot be used.
     """
+    if team.is_main():
+        check_out(out)
     with lock(out) if team.is_main() else nullcontext(), team.one_thread():
         corpus = load_corpus(config.data, config.seed)
         replies = read_replies(config.data, corpus.labels)
+        check_names(corpus.name, corpus.labels, config.data.out_of_scope_label)
         job = Job(config, corpus, Cache(out, fresh=fresh))
 
         teacher = learn.fit_teacher(job)

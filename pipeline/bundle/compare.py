@@ -83,8 +83,9 @@ def fallen(difference: Difference, limit: float) -> tuple[str, ...]:
             ("accuracy", figures.accuracy),
             ("agreement", figures.agreement),
         ):
-            comparable = difference.same_test and before is not None and after is not None
-            if comparable and before - after > limit:
+            if before is None or after is None or not difference.same_test:
+                continue
+            if before - after > limit:
                 found.append(
                     f"{name}: {what} fell from {before:.1%} to {after:.1%}, and {limit:.1%} is "
                     "allowed. Find out why before you ship it, or allow more with --max-fall."

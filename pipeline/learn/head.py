@@ -47,7 +47,7 @@ def fit_frozen(encoder: BertModel, vocabulary: Vocabulary, corpus: Corpus) -> Te
     # What the head was fitted to has length 1, what it will read has the mean length.
     scaled = torch.from_numpy(weight / length).float()
     fitted = linear_head(scaled, torch.from_numpy(bias).float())
-    logits = _apply(head, train).astype(np.float32)
+    logits = _apply(head, train)
     return Teacher(encoder, fitted, vocabulary, corpus.labels, logits, length=length, score=score)
 
 
@@ -57,7 +57,7 @@ def _unit(rows: Logits) -> Logits:
 
 
 def _apply(head: Linear, rows: Logits) -> Logits:
-    logits: Logits = rows @ head[0].T + head[1]
+    logits: Logits = (rows @ head[0].T + head[1]).astype(np.float32)
     return logits
 
 

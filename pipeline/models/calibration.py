@@ -5,13 +5,14 @@ A phone and a server need this to answer, so it imports numpy alone; the fit imp
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..base.arrays import Logits
 
+Real = TypeVar("Real", bound=np.floating[Any])
 # What the highest logit tells: how much the best intent is worth or, from a model that knows texts
 # of no intent as one more class, by how much it is likelier than that class.
 Score: TypeAlias = Literal["highest", "margin"]
@@ -37,14 +38,16 @@ class Calibration:
         return softmax(logits / self.temperature)
 
 
-def softmax(logits: Logits) -> Logits:
+def softmax(logits: NDArray[Real]) -> NDArray[Real]:
     """Softmax of each row of (batch, labels)."""
     powers = np.exp(logits - logits.max(1, keepdims=True))
-    shares: Logits = powers / powers.sum(1, keepdims=True)
+    shares: NDArray[Real] = powers / powers.sum(1, keepdims=True)
     return shares
 
 
-def calibration_error(probabilities: Logits, labels: Sequence[int]) -> float:
+def calibration_error(
+    probabilities: NDArray[np.floating[Any]], labels: Sequence[int] | NDArray[np.int64]
+) -> float:
     """Expected calibration error: mean gap of confidence and accuracy over equal-width bins."""
     confidence = probabilities.max(1)
     right = probabilities.argmax(1) == np.asarray(labels)
@@ -88,7 +91,7 @@ def fit_temperature(logits: Logits, labels: Sequence[int]) -> float:
         temperature = _most_likely(logits[fold != one], wanted[fold != one])
         scaled[fold == one] = softmax(logits[fold == one].astype(np.float64) / temperature)
     raw = softmax(logits.astype(np.float64))
-    gain = _losses(raw, wanted) - _losses(scaled, wanted)
+    gain: NDArray[np.float64] = _losses(raw, wanted) - _losses(scaled, wanted)
     is_better = gain.mean() > gain.std() / np.sqrt(len(gain))
     is_honest = calibration_error(scaled, labels) < calibration_error(raw, labels)
     return _most_likely(logits, wanted) if is_better and is_honest else 1.0
@@ -122,7 +125,7 @@ def _most_likely(logits: Logits, labels: NDArray[np.int64]) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(low, high), method="bounded").x))
 
 
-def _losses(shares: Logits, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+def _losses(shares: NDArray[np.floating[Any]], labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """Cross-entropy of each text (texts,)."""
     losses: NDArray[np.float64] = -np.log(np.maximum(shares[np.arange(len(labels)), labels], TINY))
     return losses

@@ -17,6 +17,7 @@ from ..bundle.manifest import read_manifest
 from ..learn.losses import OUTSIDE, UNLABELLED
 from ..learn.transfer import load_transfer_set
 from ..measure.gates import JudgedLogits, Verdict
+from ..measure.noise import Robustness
 from ..measure.record import LatencyRecord, read_record
 from ..models.calibration import Calibration, Score
 from ..models.metrics import Evaluation
@@ -38,6 +39,7 @@ class ModelResult:
     parameters: int
     evaluation: Evaluation
     calibration: Calibration
+    robustness: Mapping[str, Robustness]  # by kind of noise
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,13 @@ def assemble(
 
 
 def _model(judged: Judged) -> ModelResult:
-    return ModelResult(judged.size_bytes, judged.parameters, judged.evaluation, judged.calibration)
+    return ModelResult(
+        judged.size_bytes,
+        judged.parameters,
+        judged.evaluation,
+        judged.calibration,
+        judged.robustness,
+    )
 
 
 def _count(job: Job) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """The gates: an artefact, read back from disk, must do what the student does. It times nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import cycle, islice
 
@@ -17,6 +17,7 @@ from ..models.metrics import Evaluation, accuracy, agreement, evaluate, interval
 from ..models.vocabulary import Vocabulary
 from ..targets.base import Runner
 from ..targets.inspect import Stored
+from .noise import Robustness, make_noisy, robustness
 
 CHUNK = 32  # texts per step of the progress bar
 LENGTHS = 32  # texts of different lengths among the probes
@@ -33,6 +34,7 @@ class JudgedLogits:
     test: Logits
     out_of_scope: Logits  # of the test part
     probes: Logits  # of texts that the data may lack: odd ones, and those of every length
+    noisy: Logits  # of some test texts with noise of each kind
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Verdict:
     same_decisions: float  # share of test texts, out-of-scope ones too, that both answer or do not
     max_difference: float  # of any logit to the float student's, on the test part
     tolerance: float  # of logits, for whoever repeats the golden cases elsewhere
+    robustness: Mapping[str, Robustness]  # by kind of noise
     failures: tuple[str, ...]
 
 
@@ -80,7 +83,8 @@ def over_parts(
     corpus: Corpus, probes: tuple[str, ...], compute: Callable[[tuple[str, ...]], Logits]
 ) -> JudgedLogits:
     """Logits of all that a verdict rests on; `compute` maps texts to logits (texts, labels)."""
-    parts = (corpus.validation.texts, corpus.test.texts, corpus.test.out_of_scope, probes)
+    noisy = tuple(one.text for one in make_noisy(corpus.test))
+    parts = (corpus.validation.texts, corpus.test.texts, corpus.test.out_of_scope, probes, noisy)
     rows = compute(tuple(text for part in parts for text in part))
     ends = np.cumsum([len(part) for part in parts])[:-1]
     return JudgedLogits(*np.split(rows, ends))
@@ -126,8 +130,16 @@ def judge(
         same_decisions=same,
         max_difference=difference,
         tolerance=float(np.clip(difference, SMALLEST_TOLERANCE, LARGEST_TOLERANCE)),
+        robustness=robust_figures(readable, corpus, calibration.threshold),
         failures=tuple(failures),
     )
+
+
+def robust_figures(
+    read: JudgedLogits, corpus: Corpus, threshold: float
+) -> Mapping[str, Robustness]:
+    """Figures of a model on noisy test texts, by kind of noise."""
+    return robustness(make_noisy(corpus.test), read.noisy, read.test, corpus.test, threshold)
 
 
 def _zeroed(logits: Logits) -> Logits:

@@ -1,11 +1,15 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from pocketbert.app.cache import Cache
+from pocketbert.app.result import read_result
 from pocketbert.app.stages import learn as learning
 from pocketbert.app.stages.learn import Job, distill_student, fit_teacher, label_texts
+from pocketbert.app.stages.ship import Verified, list_failures
 from pocketbert.base.config import load_config
+from pocketbert.base.errors import NotRun
 from pocketbert.data.corpus import load_corpus
 
 
@@ -67,3 +71,19 @@ def test_unchanged_inputs_train_nothing(job, monkeypatch):
     distill_student(job, teacher, transfer_set)
     assert trained == []
     assert not (job.cache.out / "checkpoints" / "student").exists()
+
+
+@pytest.mark.parametrize(("required", "failures"), [((), 0), (("tflite",), 0), (("coreml",), 1)])
+def test_target_that_was_named_and_not_made_fails_though_another_was_made(
+    toy_run, required, failures
+):
+    made = read_result(toy_run).verdicts["tflite"]
+    verified = {
+        "tflite": Verified(artifact=None, verdict=made, golden=None),
+        "coreml": NotRun("coremltools is not installed."),
+    }
+    found = list_failures(SimpleNamespace(failures=()), verified, required)
+    assert len(found) == failures
+    for failure in found:
+        assert failure.startswith("coreml: was asked for by name and not made: coremltools is not")
+        assert "--allow-missing" in failure

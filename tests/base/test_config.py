@@ -44,3 +44,10 @@ def test_wrong_setting_is_named_with_its_limit(tmp_path, text, message):
     file.write_text(text)
     with pytest.raises(PipelineError, match=message):
         load_config(file, {})
+
+
+def test_targets_that_are_named_are_required_and_the_default_ones_are_not():
+    assert load_config(None, {}).required == ()
+    assert load_config(None, {"targets": ("coreml", "tflite")}).required == ("coreml", "tflite")
+    missing = {"targets": ("coreml",), "allow_missing": True}
+    assert load_config(None, missing).required == ()

@@ -26,8 +26,17 @@ from ...bundle.open import Sealed, open_bundle
 from ...measure.baseline import guess_by_letters
 from ...measure.choose import choose
 from ...measure.floors import check_floors
-from ...measure.gates import JudgedLogits, Verdict, judge, over_parts, probe_texts, run_texts
+from ...measure.gates import (
+    JudgedLogits,
+    Verdict,
+    judge,
+    over_parts,
+    probe_texts,
+    robust_figures,
+    run_texts,
+)
 from ...measure.host import QUICK, measure, processor
+from ...measure.noise import Robustness
 from ...measure.record import LatencyRecord, read_record, write_record
 from ...models.calibration import Calibration, calibrate
 from ...models.lean import LeanBert
@@ -52,6 +61,7 @@ class Judged:
     evaluation: Evaluation
     calibration: Calibration
     logits: JudgedLogits
+    robustness: Mapping[str, Robustness]  # by kind of noise
 
 
 @dataclass(frozen=True)
@@ -121,6 +131,7 @@ def _judged(job: Job, folder: Path, logits: Path, parameters: int) -> Judged:
         evaluation=evaluate(read.test, job.corpus.test.labels, read.out_of_scope, calibration),
         calibration=calibration,
         logits=read,
+        robustness=robust_figures(read, job.corpus, calibration.threshold),
     )
 
 

@@ -135,8 +135,10 @@ def measure(
 
 
 def _describe(serial: str) -> Device:
-    names = ("ro.product.model", "ro.build.version.release", "ro.hardware", "ro.kernel.qemu")
-    names += ("ro.product.device", "ro.boot.hardware")
+    names = (
+        *("ro.product.model", "ro.build.version.release", "ro.hardware", "ro.kernel.qemu"),
+        *("ro.product.device", "ro.boot.hardware"),
+    )
     answers = [_shell(serial, f"getprop {name}").strip() for name in names]
     model, release, hardware, qemu, product, boot = answers
     emulated = (

@@ -16,11 +16,12 @@ def start() -> Playwright:
 
 
 def launch(playwright: Playwright) -> Browser:
-    """Chromium, with the libraries that come with a fetched one; a machine's own has its own."""
+    """Chromium, with the libraries and fonts of a fetched one; a machine's own has its own."""
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(FOLDER / "al2023" / "lib")}
+    if (FOLDER / "fonts").exists() and not Path("/etc/fonts/fonts.conf").exists():
+        environment["FONTCONFIG_PATH"] = str(FOLDER / "fonts")
     return playwright.chromium.launch(
-        executable_path=FOLDER / "chromium",
-        args=["--no-sandbox"],
-        env={**os.environ, "LD_LIBRARY_PATH": str(FOLDER / "al2023" / "lib")},
+        executable_path=FOLDER / "chromium", args=["--no-sandbox"], env=environment
     )
 
 

@@ -18,6 +18,7 @@ FOLDER = Path(__file__).parent.parent / ".extras"
 TFLITE_SUPPORT = (
     sys.version_info < (3, 12) and platform.system() + platform.machine() == "Linuxx86_64"
 )
+CORE_AI_NEEDS = "Python 3.11, and Linux x86-64 with glibc 2.34 or macOS 26"
 TITLE = "not run, and why"
 
 
@@ -32,6 +33,22 @@ def need_tflite_support() -> None:
     """Skip a test of tflite-task where tflite-support has no wheel."""
     if not TFLITE_SUPPORT:
         not_run("tflite-task is not made: tflite-support has no wheel for this Python or system")
+
+
+def need_wheels_of(target: str) -> None:
+    """Skip a test of `target` where its packages have no wheel; where they have, it must run."""
+    if target == "tflite-task":
+        need_tflite_support()
+    if target == "coreai" and not _core_ai_fits():
+        not_run(f"coreai is not made: its wheels need {CORE_AI_NEEDS}")
+
+
+def _core_ai_fits() -> bool:
+    """As scripts/setup decides whether to install the wheels."""
+    mac, machine = platform.mac_ver()[0], platform.machine()
+    have, need = (mac, (26,)) if mac else (platform.libc_ver()[1], (2, 34))
+    right = sys.version_info >= (3, 11) and machine in ("x86_64", "arm64")
+    return right and bool(have) and tuple(map(int, have.split("."))) >= need
 
 
 def report(terminal: pytest.TerminalReporter) -> None:

@@ -31,6 +31,7 @@ from pocketbert.bundle.golden import TORTURE  # noqa: E402
 from pocketbert.bundle.layout import READ  # noqa: E402
 from pocketbert.bundle.open import open_bundle  # noqa: E402
 from pocketbert.bundle.signing import make_keys, sign  # noqa: E402
+from pocketbert.targets.coreml.run import EVALUATOR  # noqa: E402
 
 BATCH = 500  # that one process does
 REFUSED, ACCEPTED, ANSWERED, DIED = "refused", "accepted", "answered", "died"
@@ -302,7 +303,7 @@ def _answer(bundle: Path, batch: range, seed: int, report: Report) -> None:
     engines = {}
     for name in opened.artifacts:
         runner = opened.load(name)
-        if runner.real:
+        if runner.engine != EVALUATOR:
             engines[name] = ChatEngine(Classifier(opened, name, runner))
     for number in batch:
         chance = random.Random(f"{seed} {number}")

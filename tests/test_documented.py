@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 PAGES += sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("*_demo/README.md")])
 COMMANDS = typer.main.get_command(app).commands
-OURS = re.compile(r"(\./)?scripts/\w|\.venv/bin/|pocketbert \w|accelerate launch")
+OURS = re.compile(r"([A-Z]+=\S+ )?((\./)?scripts/\w|\.venv/bin/|pocketbert \w|accelerate launch)")
 FENCE = re.compile(r"^```.*?\n(.*?)^```", flags=re.S | re.M)
 
 
@@ -43,6 +43,7 @@ def named():
 def words(command):
     """Its words, without what echoes into it, variables and the environment's folder."""
     parts = shlex.split(command.rpartition("| ")[2])
+    parts = parts[1:] if "=" in parts[0] else parts
     return [parts[0].removeprefix("./").removeprefix(".venv/bin/"), *parts[1:]]
 
 
@@ -50,7 +51,8 @@ def faults(command):
     """Why this command cannot be right, whatever its arguments are."""
     program, *rest = words(command)
     if program.startswith("scripts/"):
-        return [] if (ROOT / program).exists() else [f"there is no {program}"]
+        files = [program, *(word for word in rest if word.startswith("tests/"))]
+        return [f"there is no {file}" for file in files if not (ROOT / file).exists()]
     if program == "accelerate":
         return [] if "-m" not in rest or "pocketbert" in rest else ["it runs no pocketbert"]
     if program != "pocketbert":
@@ -74,6 +76,7 @@ def test_command_exists_with_its_flags(command):
         "pocketbert fly",
         "pocketbert run --wings 2",
         "scripts/nowhere",
+        "SEED=1 ./scripts/test tests/test_nothing.py",
         "accelerate launch -m pipeline run",
     ],
 )

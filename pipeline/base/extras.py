@@ -7,6 +7,7 @@ from .errors import MissingExtra
 
 # Top-level modules by the extra that brings them; every other one comes with `train`.
 EXTRAS = {"ai_edge_litert": "tflite", "executorch": "executorch", "datasets": "hub"}
+EXTRAS |= dict.fromkeys(("coreai", "coreai_torch", "coreai_opt"), "coreai")
 
 
 @contextmanager

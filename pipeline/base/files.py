@@ -23,6 +23,7 @@ from .errors import PipelineError
 
 LOCK = ".pocketbert.lock"
 OLD = "old"  # what was replaced, where the system can't exchange two folders
+MARK = ".pocketbert.json"  # names what we put into a folder that has no other record of ours
 # What file managers leave in folders that they show; it is nobody's work.
 LITTER = re.compile(r"\.DS_Store|\._.*|Thumbs\.db|desktop\.ini")
 
@@ -101,6 +102,20 @@ def _any(folder: Path) -> Path | None:
     return first_beyond(folder, ())
 
 
+def mark(folder: Path) -> None:
+    """Record that what is in `folder` now is ours."""
+    write_json(folder / MARK, [p.relative_to(folder).as_posix() for p in files_below(folder)])
+
+
+def foreign_to_mark(folder: Path) -> Path | None:
+    """The first file in `folder` that was not there when it was marked; None where all were."""
+    try:
+        names = json.loads((folder / MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        names = None
+    return first_beyond(folder, {*names, MARK} if isinstance(names, list) else ())
+
+
 def refuse_foreign(folder: Path, foreign: Foreign = _any) -> None:
     """Refuse to replace `folder` where `foreign` finds something in it.
 
@@ -172,10 +187,7 @@ def replacing_folder(folder: Path, foreign: Foreign = _any) -> Iterator[Path]:
     """
     refuse_foreign(folder, foreign)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    ours = re.compile(rf"\.{re.escape(folder.name)}\.\w{{8}}")
-    for aside in folder.parent.iterdir():
-        if ours.fullmatch(aside.name) and (aside / LOCK).is_file():
-            _clean_up(aside, folder)
+    clean_up(folder.parent, folder.name)
     new, held = _make_aside(folder)
     try:
         (content := new / "new").mkdir()
@@ -209,14 +221,18 @@ def _make_aside(folder: Path) -> tuple[Path, FileLock]:
         held.release()  # another writer took it for a dead one's, and removed it
 
 
-def _clean_up(aside: Path, folder: Path) -> None:
-    """Remove what a killed writer left."""
-    held = FileLock(aside / LOCK)
-    try:
-        held.acquire(timeout=0)
-    except (Timeout, OSError):
-        return  # its writer is at work
-    _remove(aside, folder, held)
+def clean_up(parent: Path, name: str | None = None) -> None:
+    """Remove what killed writers of the folder `name`, or of any, left aside in `parent`."""
+    ours = re.compile(rf"\.({re.escape(name) if name else '.+'})\.\w{{8}}")
+    for aside in parent.iterdir():
+        found = ours.fullmatch(aside.name)
+        if found and (aside / LOCK).is_file():
+            held = FileLock(aside / LOCK)
+            try:
+                held.acquire(timeout=0)
+            except (Timeout, OSError):
+                continue  # its writer is at work
+            _remove(aside, parent / found[1], held)
 
 
 def _remove(aside: Path, folder: Path, held: FileLock) -> None:

@@ -38,6 +38,8 @@ WARNINGS = (
     (".*LeafSpec", FutureWarning),
     # Strings of torchao and coremltools, on Python 3.12 and newer.
     ("invalid escape", SyntaxWarning),
+    # Takes the +cpu of torch's version for a later one.
+    ("coreai-torch has only been validated", UserWarning),
     # torch, of Python 3.13.0.
     ("Guards may run slower", RuntimeWarning),
 )
@@ -83,10 +85,10 @@ def hushed() -> Iterator[None]:
 
 
 @contextmanager
-def without_line(line: bytes) -> Iterator[None]:
-    """Take exactly `line` out of what the block writes to stderr, if this process is ours.
+def without_lines(start: bytes) -> Iterator[None]:
+    """Take lines that begin with `start` out of what the block writes to stderr, if it is ours.
 
-    For the one notice that comes from C++ and has no switch. All else is passed on.
+    For notices that come from compiled code and have no switch. All else is passed on.
     """
     if not _own:
         yield  # stderr is the host program's
@@ -102,5 +104,5 @@ def without_line(line: bytes) -> Iterator[None]:
             os.close(stderr)
             held.seek(0)
             for written in held:
-                if written.rstrip() != line:
+                if not written.startswith(start):
                     os.write(2, written)

@@ -6,8 +6,9 @@ from functools import cache
 from importlib.metadata import requires, version
 from pathlib import Path
 
-# Each may import from those before it only, so what a stage computes depends on no later one.
-ROOMS = ("base", "data", "models", "learn", "targets", "bundle", "measure")
+# A module imports only from its own room and from those before it in this list, so what a stage
+# computes depends on no later one.
+ROOMS = ("base", "data", "models", "learn", "targets", "bundle", "measure", "app")
 
 # Packages whose release can change what a stage makes.
 VERSIONS = (
@@ -21,6 +22,9 @@ VERSIONS = (
     "ai-edge-litert",
     "ai-edge-quantizer",
     "coremltools",
+    "coreai-core",
+    "coreai-torch",
+    "coreai-opt",
     "tflite-support",
     "scikit-learn",
     "numpy",

@@ -14,7 +14,10 @@ from .layout import GOLDEN
 from .manifest import Manifest, read_checked
 
 GOLDEN_CASES = 200
+GOLDEN_LOGITS = 20_000  # of an artefact, about; so many fewer cases where labels are many
+LEAST_CASES = 20  # of real text
 LARGEST = 1e6  # logit
+DECIMALS = 3  # of a logit; no reader is held to less than .05
 # What breaks tokenizers and runtimes: every bundle carries these, whatever its data.
 TORTURE = (
     "",
@@ -81,9 +84,13 @@ class Golden:
 _GOLDEN = TypeAdapter(Golden)
 
 
-def golden_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """The torture cases, then an even sample of `texts`: `GOLDEN_CASES` in all if there are."""
-    wanted = GOLDEN_CASES - len(TORTURE)
+def golden_texts(texts: tuple[str, ...], labels: int) -> tuple[str, ...]:
+    """The torture cases, then an even sample of `texts`: `GOLDEN_CASES` in all if there are.
+
+    With many `labels` they are fewer, so that the file does not outgrow the model.
+    """
+    cases = min(GOLDEN_CASES, GOLDEN_LOGITS // labels)
+    wanted = max(LEAST_CASES, cases - len(TORTURE))
     step = max(1, len(texts) // wanted)
     return TORTURE + texts[::step][:wanted]
 
@@ -101,7 +108,10 @@ def make_golden(
                 text,
                 tuple(encoded.input_ids[row, :used].tolist()),
                 tuple(encoded.attention_mask[row, :used].tolist()),
-                {name: tuple(np.round(rows[row], 5).tolist()) for name, rows in logits.items()},
+                {
+                    name: tuple(np.round(rows[row].astype(float), DECIMALS).tolist())
+                    for name, rows in logits.items()
+                },
             )
         )
     return tuple(cases)

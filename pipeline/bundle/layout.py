@@ -27,7 +27,11 @@ APPS = {
     "android": App(
         "app/src/main/AndroidManifest.xml", "app/src/main/assets/bundle", ("executorch", "tflite")
     ),
-    "ios": App("project.yml", "Resources/bundle", ("coreml", "executorch", "tflite")),
+    "ios": App(
+        "ChatDemo.xcodeproj/project.pbxproj",
+        "Resources/bundle",
+        ("coreml", "executorch", "tflite"),
+    ),
 }
 
 

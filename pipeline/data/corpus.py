@@ -14,7 +14,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from annotated_types import MinLen
+from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from sklearn.model_selection import train_test_split
 
@@ -68,6 +70,13 @@ class Corpus:
         )
 
     @cached_property
+    def test_digest(self) -> str:
+        """sha256 of what figures are measured on, in any order."""
+        named = [self.labels[label] for label in self.test.labels]
+        inside = sorted(zip(self.test.texts, named, strict=True))
+        return _digest([inside, sorted(self.test.out_of_scope)])
+
+    @cached_property
     def digest(self) -> str:
         """sha256 of everything that training can see."""
         return _digest([self.labelled_digest, self.unlabeled])
@@ -96,14 +105,21 @@ def load_corpus(config: DataConfig, seed: int = 0) -> Corpus:
 def read_labelled(
     file: Path, config: DataConfig, labels: tuple[str, ...]
 ) -> tuple[Part, tuple[str, ...]]:
-    """Read one labelled file whole, as a part for evaluation against known `labels`.
+    """Read one labelled file, as a part for evaluation against known `labels`.
+
+    Of a file that holds several parts, only the test part is read.
 
     Also returned are the findings: rows left out, with line numbers.
 
     Raises:
         DataError: unreadable, empty, or an intent that is not among `labels`.
     """
-    rows, findings = _clean(list(read_file(file, config)))
+    rows = list(read_file(file, config))
+    if any(
+        row.part == "test" for row in rows
+    ):  # what a model may have learned from measures nothing
+        rows = [row for row in rows if row.part == "test"]
+    rows, findings = _clean(rows)
     if not any(row.intent is not None for row in rows):
         raise DataError(f"{file}: holds no in-scope row; give at least one text with its intent.")
     for row in rows:
@@ -260,6 +276,18 @@ def _with_unlabeled(corpus: Corpus, source: str, config: DataConfig) -> Corpus:
     note = f"{Path(source).name}: {known} texts stand in the labelled data, left out"
     return replace(
         corpus, unlabeled=new, findings=(*corpus.findings, note) if known else corpus.findings
+    )
+
+
+def sample_rows(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Rows of about `most` texts, the same share of every label.
+
+    A label of which fewer than `MIN_EXAMPLES` would be left keeps all its texts.
+    """
+    share = max(1, -(-len(labels) // most))
+    rows = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    return np.concatenate(
+        [row if len(row) < MIN_EXAMPLES * share else row[::share] for row in rows]
     )
 
 

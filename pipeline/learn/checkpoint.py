@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..base.errors import ModelError
-from ..base.files import first_beyond, replacing_folder, write_json
+from ..base.files import clean_up, first_beyond, replacing_folder, write_json
 from . import team
 
 RECORD = "checkpoint.json"
@@ -61,6 +61,7 @@ def clear(folder: Path) -> None:
     """Remove the checkpoints in `folder`, and `folder` once it is empty."""
     if not folder.is_dir():
         return
+    clean_up(folder)
     _drop(folder, None)
     with suppress(OSError):  # it holds something else, which stays
         folder.rmdir()

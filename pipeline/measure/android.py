@@ -136,8 +136,8 @@ def measure(
 
 def _describe(serial: str) -> Device:
     names = (
-        *("ro.product.model", "ro.build.version.release", "ro.hardware", "ro.kernel.qemu"),
-        *("ro.product.device", "ro.boot.hardware"),
+        *("ro.product.model", "ro.build.version.release", "ro.hardware"),
+        *("ro.kernel.qemu", "ro.product.device", "ro.boot.hardware"),
     )
     answers = [_shell(serial, f"getprop {name}").strip() for name in names]
     model, release, hardware, qemu, product, boot = answers

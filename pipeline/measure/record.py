@@ -97,7 +97,7 @@ class LatencyRecord:
     artifact: str  # its name in the bundle
     sha256: str  # of the artefact
     runtime: str  # with its version
-    threads: int
+    threads: int | None = None  # None where the runtime does not tell
     by_length: tuple[LengthCost, ...]
     warm_up: int = 0  # queries run before any was counted
     seconds: float = 0.0  # that the queries took, by both clocks together

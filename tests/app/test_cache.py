@@ -127,7 +127,7 @@ def test_changed_code_runs_again_and_that_of_a_later_room_does_not(tmp_path, sta
 
 def test_code_is_known_up_to_a_room(tmp_path, monkeypatch):
     package = tmp_path / "package"
-    for room in (*ROOMS, "app/stages", "app/cli"):
+    for room in (*ROOMS[:-1], "app/stages", "app/cli"):
         (package / room).mkdir(parents=True)
         (package / room / "x.py").write_text("1")
     monkeypatch.setattr(versions, "__file__", str(package / "base" / "versions.py"))

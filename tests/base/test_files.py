@@ -8,6 +8,7 @@ import pytest
 from pocketbert.base import files
 from pocketbert.base.errors import PipelineError
 from pocketbert.base.files import (
+    clean_up,
     refuse_other_file,
     replacing_file,
     replacing_folder,
@@ -108,6 +109,16 @@ def test_folders_of_others_are_left_alone(tmp_path):
     with replacing_folder(tmp_path / "f", OURS) as new:
         fill(new)
     assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_all_that_killed_writers_left_can_be_removed(tmp_path):
+    for name in ("f", "g"):
+        killed(tmp_path / name, "inside")
+    (tmp_path / ".h.abcdefgh").mkdir()  # of somebody else
+    with replacing_folder(tmp_path / "at work") as new:
+        clean_up(tmp_path)
+        assert new.exists()
+        assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_writer_at_work_is_left_alone(tmp_path):

@@ -40,7 +40,9 @@ def test_android_app_gets_what_it_runs(bundle, android):
 
 
 def test_ios_app_gets_what_it_runs(bundle, tmp_path):
-    (tmp_path / "project.yml").write_text("name: ChatDemo", encoding="utf-8")
+    mark = tmp_path / PLACES["ios"].mark
+    mark.parent.mkdir()
+    mark.write_text("// !$*UTF8*$!", encoding="utf-8")
     placed = install(bundle, tmp_path)
     assert placed == tmp_path / "Resources" / "bundle"
     models = {name.split("/")[0] for name in names(placed)} - {"manifest.json", "vocab.txt"}

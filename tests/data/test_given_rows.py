@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pocketbert.base.config import DataConfig
-from pocketbert.base.errors import DataError
+from pocketbert.base.errors import DataError, PipelineError
 from pocketbert.data.corpus import load_corpus
 from pocketbert.data.given_rows import keep_rows
 
@@ -25,7 +25,8 @@ def test_rows_are_the_file(rows, toy_corpus, tmp_path):
 
 
 def test_data_frame_is_the_file(rows, toy_corpus, tmp_path):
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     frame = pandas.DataFrame(rows, columns=["text", "intent"])
     assert frame.intent.isna().any()
     assert kept(frame, tmp_path).digest == toy_corpus.digest
@@ -33,7 +34,8 @@ def test_data_frame_is_the_file(rows, toy_corpus, tmp_path):
 
 @pytest.mark.parametrize("named", [False, True])
 def test_dataset_is_the_file(rows, toy_corpus, tmp_path, named):
-    datasets = pytest.importorskip("datasets")
+    import datasets
+
     features = None
     if named:
         names = sorted({intent for _, intent in rows if intent})
@@ -76,6 +78,23 @@ def test_other_objects_are_refused(tmp_path, data, message):
 
 
 def test_frame_without_the_columns_is_refused(tmp_path):
-    pandas = pytest.importorskip("pandas")
+    import pandas
+
     with pytest.raises(DataError, match="column 'label' is missing"):
         keep_rows(pandas.DataFrame({"text": ["a"]}), tmp_path, DataConfig())
+
+
+def test_folder_of_others_is_not_overwritten(rows, tmp_path):
+    theirs = tmp_path / "rows" / "data.jsonl"
+    theirs.parent.mkdir()
+    theirs.write_text("mine", encoding="utf-8")
+    with pytest.raises(PipelineError, match=r"data.jsonl: pocketbert did not make this"):
+        keep_rows(rows, tmp_path, DataConfig())
+    assert theirs.read_text(encoding="utf-8") == "mine"
+
+
+def test_rows_of_an_earlier_call_are_replaced(rows, tmp_path):
+    keep_rows({"train": rows, "test": rows[:9]}, tmp_path, DataConfig())
+    folder = keep_rows({"train": rows}, tmp_path, DataConfig())
+    assert [file.name for file in folder.iterdir()] == ["train.jsonl"]
+    assert keep_rows(rows, tmp_path, DataConfig()).name == "data.jsonl"

@@ -52,8 +52,7 @@ def texts():
 
 
 def artifact_of(bundle, name):
-    if name == "tflite-task":
-        extras.need_tflite_support()
+    extras.need_wheels_of(name)
     return bundle.artifacts[name].artifact
 
 
@@ -112,8 +111,7 @@ def test_id_out_of_range_is_refused_before_the_runtime_sees_it(bundle, name):
 
 
 def contents_of(name, student, folder, recipe):
-    if name == "tflite-task":
-        extras.need_tflite_support()
+    extras.need_wheels_of(name)
     target = get_target(name)
     artifact = target.lower(student, folder, recipe)
     graph = LeanBert(student.model, student.vocabulary.max_length)
@@ -133,6 +131,9 @@ def contents_of(name, student, folder, recipe):
         ("tflite-task", "int8", ("classifier", "layers.0.attention")),
         ("coreml", "int8-compat", ("classifier", "layers.0.attention")),
         ("coreml", "float", ()),
+        ("coreai", "int8-compat", ("classifier", "layers.0.attention")),
+        ("coreai", "int4-embedding", ("layers.0.feed_forward",)),
+        ("coreai", "float", ()),
         ("executorch-coreml", "int8", ("classifier", "layers.0.attention")),
         ("executorch-coreml", "float", ()),
     ],
@@ -177,6 +178,7 @@ def test_recipe_that_a_target_lacks_is_named_with_those_it_has(toy_student, tmp_
 def test_factorised_embedding_is_lowered_as_two_factors(
     toy_teacher, toy_transfer_set, toy_corpus, tmp_path, name
 ):
+    extras.need_wheels_of(name)
     spec = StudentSpec(layers=1, hidden=32, embedding=16, vocabulary=None, max_length=32)
     training = DistillConfig(epochs=12, least_steps=1, batch_size=16)
     student = distill(toy_teacher, toy_transfer_set, spec, training)

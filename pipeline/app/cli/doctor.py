@@ -54,6 +54,7 @@ class _Ability:
 
 
 TORCH = {"torch": "torch"}
+CORE_AI = "pip install 'pocketbert[coreai]': Python 3.11, Linux x86-64 with glibc 2.34 or macOS 26"
 ABILITIES = (
     _Ability(
         "train and distill",
@@ -101,6 +102,13 @@ ABILITIES = (
         "pip install 'pocketbert[train]'",
         also=TORCH,
     ),
+    _Ability(
+        "lower to Core AI",
+        {"coreai_torch": "coreai-torch", "coreai_opt": "coreai-opt"},
+        CORE_AI,
+        also=TORCH,
+    ),
+    _Ability("run Core AI", {"coreai.runtime": "coreai-core"}, CORE_AI),
     _Ability("data sets of the hub", {"datasets": "datasets"}, "pip install 'pocketbert[hub]'"),
 )
 
@@ -148,7 +156,7 @@ def _is_there(module: str) -> bool:
     try:
         # Of a module in a package, the package alone: asking for more would import that.
         return find_spec(module.partition(".")[0]) is not None
-    except ValueError:  # already imported, and without a spec
+    except (ImportError, ValueError):  # refused, or imported without a spec
         return False
 
 

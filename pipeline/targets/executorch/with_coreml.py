@@ -77,7 +77,7 @@ class ExecuTorchCoreML:
             feed = dict(zip(artifact.inputs, (input_ids, attention_mask), strict=True))
             return np.asarray(embedded(feed)[output], np.float32)
 
-        return RowRunner(artifact, coreml.EVALUATOR, execute, real=False)
+        return RowRunner(artifact, coreml.EVALUATOR, execute, untimed=coreml.UNTIMED)
 
     def read(self, artifact: Artifact) -> Contents:
         """Blobs of the embedded weight file; operators inside and outside of it."""

@@ -90,11 +90,6 @@ def _no_bar(bar: type) -> Callable[..., Any]:
     return lambda total_steps=0, *_, **__: bar(total_steps, enable=False)
 
 
-def lengths_up_to(longest: int) -> tuple[int, ...]:
-    """Signature lengths: an eighth, a quarter, a half and all of the longest; most are short."""
-    return tuple(sorted({max(8, longest // part) for part in (8, 4, 2)} | {longest}))
-
-
 def sample_inputs(names: tuple[str, ...], length: int) -> dict[str, Tensor]:
     """An example of every input, (1, length) int32."""
     return {name: torch.ones(1, length, dtype=torch.int32) for name in names}

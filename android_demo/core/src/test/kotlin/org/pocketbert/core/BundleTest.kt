@@ -28,6 +28,12 @@ class BundleTest {
         file.writeText(text.replaceFirst(from, to))
     }
 
+    private fun editSchema(to: String) {
+        val text = File(folder, MANIFEST).readText()
+        val found = checkNotNull(Regex("\"schema\": \"[0-9.]+\"").find(text))
+        editManifest(found.value, "\"schema\": \"$to\"")
+    }
+
     @Test
     fun partOfABundleOpensAndSaysWhatItLacks() {
         val bundle = Bundle.open(Given.copy(folder))
@@ -83,14 +89,14 @@ class BundleTest {
     @Test
     fun laterSchemaIsRefusedByName() {
         Given.copy(folder)
-        editManifest("\"schema\": \"1.1\"", "\"schema\": \"2.0\"")
+        editSchema("2.0")
         refused("has schema 2.0, and this app reads 1.x. Update the app")
     }
 
     @Test
     fun earlierSchemaIsRefusedByName() {
         Given.copy(folder)
-        editManifest("\"schema\": \"1.1\"", "\"schema\": \"1.0\"")
+        editSchema("1.0")
         refused("has schema 1.0, and this app needs 1.1")
     }
 

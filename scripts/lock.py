@@ -20,21 +20,25 @@ SYSTEMS = {  # what uv calls them, by pip's marker
     "sys_platform == 'linux' and platform_machine == 'aarch64'": "aarch64-manylinux_2_28",
     "sys_platform == 'darwin'": "aarch64-apple-darwin",
 }
+# Core AI's wheels need a newer glibc than the rest is resolved for, and Python 3.11.
+CORE_AI = ("sys_platform == 'linux' and platform_machine == 'x86_64'", "x86_64-manylinux_2_34")
 COMPILE = ("uv", "pip", "compile", "--quiet", "--no-config", "--no-annotate", "--no-header")
 HEAD = """\
 # What is installed on each Python and system. Made by scripts/lock.py.
 """
 
 
-def resolve(python: str, system: str, kept: str, flags: list[str]) -> dict[str, str]:
+def resolve(
+    python: str, platform: str, extras: tuple[str, ...], kept: str, flags: list[str]
+) -> dict[str, str]:
     """Version by package; uv keeps those of `kept` where they fit."""
     with TemporaryDirectory() as folder:
         out = Path(folder) / "resolved.txt"
         out.write_text(kept, encoding="utf-8")
-        where = ("--python-version", python, "--python-platform", SYSTEMS[system])
-        extras = [flag for extra in EXTRAS for flag in ("--extra", extra)]
+        where = ("--python-version", python, "--python-platform", platform)
+        wanted = [flag for extra in extras for flag in ("--extra", extra)]
         subprocess.run(  # noqa: S603
-            [*COMPILE, *where, *extras, *flags, "pyproject.toml", "-o", out],
+            [*COMPILE, *where, *wanted, *flags, "pyproject.toml", "-o", out],
             cwd=ROOT,
             check=True,
             stdout=subprocess.DEVNULL,
@@ -70,9 +74,16 @@ def main() -> None:
     kept = "\n".join(line.split(";")[0] for line in reversed(lines))  # the first of a name counts
     found = defaultdict[str, dict[tuple[str, str], str]](dict)
     for python in PYTHONS:
-        for system in SYSTEMS:
-            for package, version in resolve(python, system, kept, sys.argv[1:]).items():
+        for system, platform in SYSTEMS.items():
+            resolved = resolve(python, platform, EXTRAS, kept, sys.argv[1:])
+            for package, version in resolved.items():
                 found[package][python, system] = version
+    system, platform = CORE_AI
+    known = set(found)
+    for python in PYTHONS[1:]:
+        resolved = resolve(python, platform, (*EXTRAS, "coreai"), kept, sys.argv[1:])
+        for package in resolved.keys() - known:
+            found[package][python, system] = resolved[package]
     lines = [line for package in sorted(found) for line in lines_of(package, found[package])]
     OUT.write_text(HEAD + "".join(f"{line}\n" for line in lines), encoding="utf-8")
 

@@ -18,7 +18,8 @@ from torch import Tensor
 from ..base.arrays import Logits
 from ..base.files import write_json
 from ..base.progress import track
-from ..data.corpus import Corpus, text_key
+from ..data.checks import text_key
+from ..data.corpus import Corpus
 from ..models.batches import BATCH, batch_tensors
 from ..models.calibration import calibrate
 from ..models.teacher import Teacher

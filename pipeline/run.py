@@ -28,7 +28,7 @@ def run(config: RunConfig, out: Path, *, fresh: bool = False) -> RunResult | Not
     with lock(out) if team.is_main() else nullcontext(), team.one_thread():
         corpus = load_corpus(config.data, config.seed)
         replies = read_replies(config.data, corpus.labels)
-        job = Job(config, corpus, Cache(out, fresh=fresh))
+        job = learn.read_texts(Job(config, corpus, Cache(out, fresh=fresh)))
 
         teacher = learn.fit_teacher(job)
         transfer_set = learn.label_texts(job, teacher)

@@ -91,6 +91,11 @@ def read_text(file: Path) -> str:
             "Save it as UTF-8, or convert it from its own encoding, for example that of Windows "
             "in Western Europe: iconv -f cp1252 -t utf-8."
         ) from error
+    if text.startswith(("ÿþ", "þÿ")):
+        raise DataError(
+            f"{file}: was UTF-16, and somebody converted it from another encoding. "
+            "Give the original file, which is read as it is."
+        )
     if encoding == "utf-8" and "\0" in text[:1000]:
         raise DataError(
             f"{file}: every other byte is zero, so it is UTF-16 without a mark. "

@@ -6,6 +6,7 @@ sentence encoder; full fine-tuning takes minutes. It knows nothing of students.
 
 from dataclasses import replace
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import torch
@@ -19,10 +20,12 @@ from ..base.errors import ModelError
 from ..base.progress import track
 from ..data.corpus import Corpus, Part
 from ..models.batches import batch_tensors, run_batched
-from ..models.encoders import load_encoder, locate, read_json
+from ..models.encoders import load_encoder, locate
 from ..models.metrics import accuracy
 from ..models.teacher import NOTES, Teacher, linear_head, load_teacher, pooled
+from ..models.tokenizer import read_object
 from ..models.vocabulary import Vocabulary
+from ..models.weights import check_one_label, load_weights
 from .checkpoint import Checkpoints
 from .loop import Batch, Plan, train
 from .losses import OUTSIDE, label_loss, outside_loss
@@ -45,10 +48,11 @@ def fit_head(config: TeacherConfig, corpus: Corpus, max_length: int) -> Teacher:
     if (folder / NOTES).exists():
         found = load_teacher(folder, max_length)
         return _with_own_head(found, found.labels, corpus, folder)
-    if read_json(folder / "config.json").get("architectures") == ["BertForSequenceClassification"]:
-        model = BertForSequenceClassification.from_pretrained(
-            folder, use_safetensors=True, dtype=torch.float32
-        ).eval()
+    if read_object(folder / "config.json").get("architectures") == [
+        "BertForSequenceClassification"
+    ]:
+        model = load_weights(BertForSequenceClassification, folder)
+        check_one_label(folder, model.config)
         head = linear_head(model.classifier.weight.detach(), model.classifier.bias.detach())
         names = tuple(model.config.id2label[i] for i in range(model.config.num_labels))
         found = Teacher(model.bert, head, vocabulary, names, np.empty((0, 0), np.float32))
@@ -140,6 +144,11 @@ def parameter_groups(teacher: Teacher, config: TeacherConfig) -> list[dict[str, 
 
 def _with_own_head(found: Teacher, names: tuple[str, ...], corpus: Corpus, folder: Path) -> Teacher:
     """`found`, its outputs put in the order of the corpus' labels."""
+    names = tuple(normalize("NFC", name) for name in names)
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ModelError(
+            f"{folder}: id2label in config.json has {twice[0]!r} twice. Name every output once."
+        )
     extra, missing = sorted({*names} - {*corpus.labels}), sorted({*corpus.labels} - {*names})
     if extra or missing:
         example = f"{extra[0]!r} only the teacher has" if extra else f"it lacks {missing[0]!r}"

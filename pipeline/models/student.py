@@ -10,12 +10,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import BertForSequenceClassification, BertTokenizerFast
+from transformers import BertForSequenceClassification
 
 from ..base.arrays import Logits
 from ..base.errors import ModelError
 from .batches import run_batched
-from .vocabulary import Vocabulary, read_vocabulary
+from .tokenizer import read_tokenizer, save_tokenizer
+from .vocabulary import Vocabulary
 
 FACTORS = "embedding_factors.safetensors"
 
@@ -77,13 +78,7 @@ class Student:
             state = {key: value for key, value in state.items() if not key.startswith(name)}
             state[f"{name}weight"] = words.weight.detach()
         self.model.save_pretrained(folder, state_dict=state)
-        self.vocabulary.save(folder)
-        tokenizer = BertTokenizerFast(
-            tokenizer_object=self.vocabulary.tokenizer,
-            do_lower_case=self.vocabulary.lowercase,
-            model_max_length=self.vocabulary.max_length,
-        )
-        tokenizer.save_pretrained(folder)
+        save_tokenizer(self.vocabulary, folder)
 
 
 def load_student(folder: Path) -> Student:
@@ -95,15 +90,10 @@ def load_student(folder: Path) -> Student:
     try:
         model = BertForSequenceClassification.from_pretrained(folder, use_safetensors=True).eval()
         labels = tuple(model.config.id2label[i] for i in range(model.config.num_labels))
-        lowercase = BertTokenizerFast.from_pretrained(folder).do_lower_case
+        vocabulary = read_tokenizer(folder, model.config.max_position_embeddings)
         if (folder / FACTORS).exists():
             factors = FactorizedEmbedding(**load_file(folder / FACTORS))
             model.bert.embeddings.word_embeddings = factors
     except Exception as error:  # transformers, safetensors and torch each raise their own
         raise ModelError(f"{folder}: not a readable student ({error}). Run again.") from error
-    vocabulary = read_vocabulary(
-        folder / "vocab.txt",
-        lowercase=lowercase,
-        max_length=model.config.max_position_embeddings,
-    )
     return Student(model, vocabulary, labels)

@@ -15,7 +15,7 @@ from transformers import BertModel
 from ..base.arrays import Logits
 from ..base.files import write_json
 from .batches import run_batched
-from .encoders import read_json
+from .tokenizer import PIECES, read_object, save_tokenizer
 from .vocabulary import Vocabulary, read_vocabulary
 
 NOTES = "teacher.json"
@@ -47,13 +47,13 @@ class Teacher:
     def save(self, folder: Path) -> None:
         """Write a Hugging Face folder of the encoder, with `head.safetensors` beside it."""
         self.encoder.save_pretrained(folder)
-        self.vocabulary.save(folder)
+        save_tokenizer(self.vocabulary, folder)
         made = {**self.head.state_dict(), "train_logits": torch.from_numpy(self.train_logits)}
         save_file(made, folder / "head.safetensors")
         notes = {
             "labels": self.labels,
             "pooling": "mean" if self.encoder.pooler is None else "cls",
-            "lowercase": self.vocabulary.lowercase,
+            "tokenizer": self.vocabulary.settings,
         }
         write_json(folder / NOTES, notes)
 
@@ -71,10 +71,8 @@ def pooled(encoder: BertModel, input_ids: Tensor, attention_mask: Tensor) -> Ten
 
 def load_teacher(folder: Path, max_length: int) -> Teacher:
     """Open what `Teacher.save` wrote."""
-    notes = read_json(folder / NOTES)
-    vocabulary = read_vocabulary(
-        folder / "vocab.txt", lowercase=notes["lowercase"], max_length=max_length
-    )
+    notes = read_object(folder / NOTES)
+    vocabulary = read_vocabulary(folder / PIECES, max_length=max_length, **notes["tokenizer"])
     pooler = notes["pooling"] == "cls"
     encoder = BertModel.from_pretrained(folder, add_pooling_layer=pooler).eval()
     state = load_file(folder / "head.safetensors")

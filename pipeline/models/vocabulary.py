@@ -40,6 +40,8 @@ class Vocabulary:
     pieces: tuple[str, ...]
     lowercase: bool = True
     max_length: int = 64  # tokens, [CLS] and [SEP] included
+    strip_accents: bool | None = None  # None: where it lowercases
+    split_chinese: bool = True  # every ideograph is a word
 
     def __post_init__(self) -> None:
         missing = [piece for piece in SPECIAL if piece not in self.pieces]
@@ -57,7 +59,7 @@ class Vocabulary:
         """The tokenizer over these pieces, with truncation and without padding."""
         ids = {piece: i for i, piece in enumerate(self.pieces)}
         tokenizer = Tokenizer(WordPiece(ids, unk_token=UNKNOWN, max_input_chars_per_word=100))
-        tokenizer.normalizer = BertNormalizer(lowercase=self.lowercase)
+        tokenizer.normalizer = normalizer(self.lowercase, self.strip_accents, self.split_chinese)
         tokenizer.pre_tokenizer = BertPreTokenizer()
         tokenizer.post_processor = TemplateProcessing(
             single=f"{CLS} $A {SEP}",
@@ -84,13 +86,37 @@ class Vocabulary:
         """The word pieces of each text, special ones included."""
         return [e.tokens for e in self.tokenizer.encode_batch([clean(text) for text in texts])]
 
+    @property
+    def settings(self) -> dict[str, bool]:
+        """What `read_vocabulary` needs beside the pieces, as it is written."""
+        strip = self.lowercase if self.strip_accents is None else self.strip_accents
+        return {
+            "lowercase": self.lowercase,
+            "strip_accents": strip,
+            "split_chinese": self.split_chinese,
+        }
+
     def save(self, folder: Path) -> None:
         """Write `vocab.txt`, one piece a line."""
         text = "".join(f"{piece}\n" for piece in self.pieces)
         (folder / "vocab.txt").write_text(text, encoding="utf-8", newline="\n")
 
 
-def read_vocabulary(file: Path, *, lowercase: bool, max_length: int) -> Vocabulary:
+def normalizer(lowercase: bool, strip_accents: bool | None, split_chinese: bool) -> BertNormalizer:
+    """BERT's normalizer, as a vocabulary's settings ask for it."""
+    return BertNormalizer(
+        lowercase=lowercase, strip_accents=strip_accents, handle_chinese_chars=split_chinese
+    )
+
+
+def read_vocabulary(
+    file: Path,
+    *,
+    lowercase: bool,
+    max_length: int,
+    strip_accents: bool | None = None,
+    split_chinese: bool = True,
+) -> Vocabulary:
     """Read a `vocab.txt`.
 
     Raises:
@@ -101,7 +127,8 @@ def read_vocabulary(file: Path, *, lowercase: bool, max_length: int) -> Vocabula
         pieces = file.read_bytes().decode("utf-8").rstrip("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{file}: not a readable vocabulary ({error}). Use a BERT.") from error
-    return Vocabulary(tuple(p.rstrip("\r") for p in pieces), lowercase, max_length)
+    pieces = [piece.rstrip("\r") for piece in pieces]
+    return Vocabulary(tuple(pieces), lowercase, max_length, strip_accents, split_chinese)
 
 
 def prune(vocabulary: Vocabulary, texts: Sequence[str], size: int | None) -> Vocabulary:

@@ -219,6 +219,12 @@ def test_the_remedy_for_another_encoding_is_the_right_one(tmp_path, encoding, re
         load(write(tmp_path / "e.csv", content))
 
 
+def test_utf_16_that_was_taken_for_latin1_is_refused(tmp_path):
+    body = table(tmp_path, []).read_text(encoding="utf-8").encode("utf-16").decode("latin1")
+    with pytest.raises(DataError, match=r"was UTF-16.*Give the original file"):
+        load(write(tmp_path / "e.csv", body))
+
+
 def test_the_wrong_remedy_of_old_leaves_a_finding(tmp_path):
     damaged = "grandma’s".encode("cp1252").decode("latin1")
     (finding,) = load(table(tmp_path, [f"{damaged},lamp"])).findings

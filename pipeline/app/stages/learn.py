@@ -25,7 +25,9 @@ from ...learn.transfer import (
     save_hidden,
 )
 from ...models.encoders import locate
+from ...models.reading import check_readable
 from ...models.teacher import Teacher, load_teacher
+from ...models.tokenizer import check_ids_equal, read_tokenizer
 from ..cache import Cache, described
 from ..folders import CHECKPOINTS, FROZEN_TEACHER, HIDDEN, STUDENT, TEACHER, TRANSFER_SET
 
@@ -46,6 +48,21 @@ class Learned:
     teacher: Path
     transfer_set: Path
     student: Path
+
+
+def read_texts(job: Job) -> Job:
+    """`job` with findings of how the teacher's tokenizer reads its texts.
+
+    Raises:
+        PipelineError: it reads otherwise than the teacher's own, or does not know the language.
+    """
+    config, corpus = job.config, job.corpus
+    folder = locate(config.teacher.source)
+    vocabulary = read_tokenizer(folder, config.student.max_length)
+    check_ids_equal(vocabulary, folder, corpus.train.texts)
+    parts = {name: (part.texts, part.labels) for name, part in corpus.parts.items()}
+    found = check_readable(vocabulary, parts, corpus.name)
+    return replace(job, corpus=replace(corpus, findings=corpus.findings + found))
 
 
 def fit_teacher(job: Job) -> Path:

@@ -97,17 +97,18 @@ def assemble(
 ) -> RunResult:
     """Everything the stages of `job` found, as one value."""
     config, corpus = job.config, job.corpus
+    segmentation = _segmentation(job, learned)
     return RunResult(
         out=job.cache.out,
         bundle=bundle,
         data=corpus.name,
         rows=_count(job),
         labels=len(corpus.labels),
-        findings=corpus.findings,
+        findings=corpus.findings + _oversize(segmentation, config.student.vocabulary),
         preset=config.preset,
         seed=config.seed,
         learned_from=_learned_from(learned.transfer_set),
-        segmentation=_segmentation(job, learned),
+        segmentation=segmentation,
         teacher=_model(models.teacher),
         student=_model(models.student),
         verdicts={
@@ -144,6 +145,16 @@ def _segmentation(job: Job, learned: Learned) -> Segmentation:
     texts = (*job.corpus.validation.texts, *job.corpus.test.texts)
     whole = load_teacher(learned.teacher, length).vocabulary
     return compare_segmentation(whole, load_student(learned.student).vocabulary, texts)
+
+
+def _oversize(found: Segmentation, asked: int | None) -> tuple[str, ...]:
+    whole, kept = found.pieces
+    if kept <= min(asked or whole, whole):
+        return ()
+    return (
+        f"the vocabulary has {kept} pieces, and {asked} were asked for: the texts need so many "
+        "characters",
+    )
 
 
 def _confusions(job: Job, logits: Logits) -> tuple[Confusion, ...]:

@@ -1,8 +1,4 @@
-"""WordPiece through `tokenizers`, and the pruning of a vocabulary to what a student can afford.
-
-A word whose piece was pruned is spelled with shorter pieces; since every single character of the
-teacher's vocabulary is kept, pruning makes no new [UNK].
-"""
+"""WordPiece through `tokenizers`: texts to ids, and what another vocabulary makes of them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -131,31 +127,6 @@ def read_vocabulary(
     return Vocabulary(tuple(pieces), lowercase, max_length, strip_accents, split_chinese)
 
 
-def prune(vocabulary: Vocabulary, texts: Sequence[str], size: int | None) -> Vocabulary:
-    """Keep `size` pieces: special ones, single characters, then by frequency in `texts`.
-
-    Pieces that `texts` do not use follow in the teacher's order, which for BERT's vocabularies is
-    by general frequency: they serve words that users type and the training texts lack. Kept pieces
-    stay in the teacher's order. Special pieces and characters are kept even beyond `size`.
-    """
-    if size is None or size >= len(vocabulary):
-        return vocabulary
-    counts = Counter(
-        token
-        for encoding in vocabulary.tokenizer.encode_batch(list(texts))
-        for token in encoding.ids
-    )
-    keep = always_kept(vocabulary)
-    ranked = [token for token, _ in counts.most_common()]
-    general = [i for i, piece in enumerate(vocabulary.pieces) if not piece.startswith("[unused")]
-    for token in (*ranked, *general):
-        if len(keep) >= size:
-            break
-        keep.add(token)
-    pieces = tuple(vocabulary.pieces[i] for i in sorted(keep))
-    return Vocabulary(pieces, vocabulary.lowercase, vocabulary.max_length)
-
-
 @dataclass(frozen=True)
 class Segmentation:
     """What a pruned vocabulary changes in how texts are cut into pieces."""
@@ -214,12 +185,3 @@ def check_ids(input_ids: Ids, attention_mask: Ids, *, vocabulary: int, max_lengt
                 f"{name} holds {bad[0]}; values from {low} to {high} are allowed. "
                 "Encode with the bundle's own vocabulary."
             )
-
-
-def always_kept(vocabulary: Vocabulary) -> set[int]:
-    """Ids that pruning keeps whatever the size: special pieces and single characters."""
-    return {
-        i
-        for i, piece in enumerate(vocabulary.pieces)
-        if piece in SPECIAL or len(piece.removeprefix("##")) == 1
-    }

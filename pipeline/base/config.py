@@ -149,7 +149,6 @@ class Gates:
     max_accuracy_drop: float = 0.005  # artefact against student, absolute
     max_recipe_loss: float = 0.003  # accuracy that --recipe auto may lose on validation, absolute
     max_outside: float = 0.25  # share of operators outside the fast kernels
-    max_outside_time: float = 0.5  # share of an inference outside them; tiny models reach .25
 
     __pydantic_config__ = STRICT
 

@@ -25,7 +25,7 @@ from ..base.progress import track
 from ..bundle.classify import ChatEngine
 from ..bundle.golden import TORTURE
 from ..bundle.open import Bundle
-from ..targets.base import Runner
+from ..targets.base import Artifact, Runner
 from .record import LatencyRecord, LengthCost, Steps, summarize
 
 LENGTHS = (8, 16, 32, 64)  # tokens
@@ -90,7 +90,10 @@ def measure(bundle: Bundle, target: str, rules: Rules | None = None) -> LatencyR
         cpu=clocks["cpu"],
         by_length=_by_length(bundle, runner, texts),
         busy=share > BUSY,
-        remarks=(f"waited for the processor {share:.0%} of the time",) if share > BUSY else (),
+        remarks=(
+            *((f"waited for the processor {share:.0%} of the time",) if share > BUSY else ()),
+            *_time_outside(bundle.artifacts[target].artifact),
+        ),
     )
 
 
@@ -188,6 +191,16 @@ def _cold(bundle: Path, target: str) -> dict[str, Any]:
         raise BundleError(f"{target}: a fresh process could not load it: {last}")
     measured: dict[str, Any] = json.loads(done.stdout)
     return measured
+
+
+def _time_outside(artifact: Artifact) -> tuple[str, ...]:
+    """How much of an inference passes outside XNNPACK; only ExecuTorch has a profiler for it."""
+    if artifact.target != "executorch":
+        return ()
+    from ..targets.executorch.profile import time_operators
+
+    times = time_operators(artifact.path, artifact.lengths[-1])
+    return (f"{times.outside_us / times.total_us:.0%} of its time passes outside XNNPACK",)
 
 
 def _median(colds: Sequence[dict[str, Any]], name: str) -> Any:

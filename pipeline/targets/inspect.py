@@ -6,6 +6,8 @@ in its place, only the agreement of the answers tells. It knows no format; each 
 own blobs and operators.
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,8 +24,23 @@ if TYPE_CHECKING:
 SAMPLED_ROWS = 64
 LEAST_COSINE = 0.9  # int8 rows reach .999, int4 rows .97, rows of another matrix hardly .3
 OTHER = "scales and small constants"
+# A matrix product, by the names that ExecuTorch and LiteRT give one.
+PRODUCT = re.compile(
+    r"(^|[:_])(linear|(add|b|badd)?mm|matmul|fully_connected|conv(olution|_?\dd))(_|\.|$)",
+    re.IGNORECASE,
+)
 
 Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The operators of one entry point of an artefact."""
+
+    delegated: int | None  # operators that the fast kernels run; None where the device decides
+    int8_products: int | None  # matrix products over int8 activations; None where there are none
+    outside: Mapping[str, int] = field(default_factory=dict)  # the others, by name
+    name: str = ""  # where an artefact has several: that of the signature
 
 
 @dataclass(frozen=True)
@@ -31,11 +48,8 @@ class Contents:
     """Constants and operators of one artefact."""
 
     blobs: tuple[bytes, ...]
-    delegated: int | None  # operators that the fast kernels run; None where the device decides
-    int8_products: int | None  # matrix products over int8 activations; None where there are none
-    outside: Mapping[str, int] = field(default_factory=dict)  # the others, by name
+    graphs: tuple[Graph, ...]
     vocabulary_bytes: int = 0
-    outside_time: float | None = None  # share of an inference; None where nothing measures it
 
 
 @dataclass(frozen=True)
@@ -44,9 +58,8 @@ class Stored:
 
     size_bytes: int
     bytes_by_part: dict[str, int]
-    delegated: int | None
+    delegated: int | None  # operators of all graphs together, likewise below
     outside: dict[str, int]
-    outside_time: float | None
     failures: tuple[str, ...]
 
 
@@ -63,7 +76,7 @@ def examine(
     Args:
         target: for messages.
         size_bytes: of the artefact, metadata included.
-        gates: what may run outside the fast kernels, of operators and of time.
+        gates: how many of the operators may run outside the fast kernels.
     """
     modules = dict(graph.named_modules())
     plan = graph.storage_plan(recipe)
@@ -84,18 +97,22 @@ def examine(
         for path, wanted in plan.items()
         if [kind.rstrip("1236") if "float" in kind else kind for kind in found[path]] != [wanted]
     ]
+    for inner in contents.graphs:
+        where = f"{target}, {inner.name}" if inner.name else target
+        failures += _activation_failures(where, inner, recipe, plan)
+        failures += _delegation_failures(where, inner, gates)
     return Stored(
         size_bytes,
         parts,
-        contents.delegated,
-        dict(contents.outside),
-        contents.outside_time,
-        (
-            *failures,
-            *_activation_failures(target, contents, recipe, plan),
-            *_delegation_failures(target, contents, gates),
-        ),
+        _total(inner.delegated for inner in contents.graphs),
+        dict(sum((Counter(inner.outside) for inner in contents.graphs), Counter[str]())),
+        tuple(failures),
     )
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def identify(blob: bytes, weights: Mapping[str, Floats]) -> tuple[str, str] | None:
@@ -138,34 +155,45 @@ def _part(path: str) -> str:
 
 
 def _activation_failures(
-    target: str, contents: Contents, recipe: Recipe, plan: Mapping[str, Storage]
+    where: str, graph: Graph, recipe: Recipe, plan: Mapping[str, Storage]
 ) -> list[str]:
     """Weights alone do not tell int8 from int8-compat: activations must be what the recipe says."""
-    found = contents.int8_products
+    found = graph.int8_products
     linears = sum(stored == "int8" for path, stored in plan.items() if path != EMBEDDING)
     wanted = linears if recipe.dynamic else 0
     if found is None or found == wanted:
         return []
     return [
-        f"{target}: {found} matrix products take int8 activations, and the recipe {recipe.name} "
+        f"{where}: {found} matrix products take int8 activations, and the recipe {recipe.name} "
         f"asks for {wanted}. Lower it again with the pinned versions (pocketbert doctor lists "
         "them)."
     ]
 
 
-def _delegation_failures(target: str, contents: Contents, gates: Gates) -> list[str]:
-    count, time = sum(contents.outside.values()), contents.outside_time
-    shares = []
-    if contents.delegated is not None:
-        share = count / max(1, count + contents.delegated)
-        shares.append((share, gates.max_outside, "operators run"))
-    if time is not None:
-        shares.append((time, gates.max_outside_time, "time of an inference passes"))
-    names = ", ".join(f"{name} x{times}" for name, times in sorted(contents.outside.items()))
-    return [
-        f"{target}: {share:.0%} of the {what} outside the fast kernels ({names}), above the "
-        f"allowed {limit:.0%}; such a file may be many times slower. Lower it again with the "
-        "pinned versions (pocketbert doctor lists them)."
-        for share, limit, what in shares
-        if share > limit
-    ]
+def _delegation_failures(where: str, graph: Graph, gates: Gates) -> list[str]:
+    if graph.delegated is None:
+        return []
+    failures = []
+    count = sum(graph.outside.values())
+    share = count / max(1, count + graph.delegated)
+    remedy = (
+        "such a file may be many times slower. Lower it again with the pinned versions "
+        "(pocketbert doctor lists them)."
+    )
+    if share > gates.max_outside:
+        failures.append(
+            f"{where}: {share:.0%} of the operators run outside the fast kernels "
+            f"({_list(graph.outside)}), above the allowed {gates.max_outside:.0%}; {remedy}"
+        )
+    # They are few among the operators, and take nearly all of the time.
+    products = {name: times for name, times in graph.outside.items() if PRODUCT.search(name)}
+    if products:
+        failures.append(
+            f"{where}: {sum(products.values())} matrix products run outside the fast kernels "
+            f"({_list(products)}), and none may; {remedy}"
+        )
+    return failures
+
+
+def _list(operators: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} x{times}" for name, times in sorted(operators.items()))

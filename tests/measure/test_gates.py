@@ -19,7 +19,7 @@ from pocketbert.targets import get_target
 from pocketbert.targets.base import RowRunner
 from pocketbert.targets.inspect import Stored, examine
 
-NOTHING = Stored(0, {}, 0, {}, None, ())
+NOTHING = Stored(0, {}, 0, {}, ())
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pocketbert.targets.inspect import identify
+from pocketbert.targets.inspect import PRODUCT, identify
 
 GENERATOR = np.random.default_rng(0)
 WEIGHTS = {
@@ -47,3 +47,37 @@ def test_other_bytes_of_the_same_size_are_no_weight():
 
 def test_shuffled_rows_are_no_weight():
     assert identify(quantized(WEIGHTS["key"], 8)[::-1].tobytes(), WEIGHTS) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "aten::linear",
+        "aten::addmm",
+        "aten::mm.out",
+        "aten::bmm",
+        "aten::convolution",
+        "torchao::linear_8bit",
+        "FULLY_CONNECTED",
+        "BATCH_MATMUL",
+        "CONV_2D",
+    ],
+)
+def test_matrix_product_is_known_by_every_name(name):
+    assert PRODUCT.search(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "aten::slice_copy",
+        "dim_order_ops::_to_dim_order_copy",
+        "quantized_decomposed::embedding_byte",
+        "prims::convert_element_type",
+        "EMBEDDING_LOOKUP",
+        "RESHAPE",
+        "CAST",
+    ],
+)
+def test_other_operator_is_no_matrix_product(name):
+    assert not PRODUCT.search(name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...base.recipes import Recipe
 from ..base import Artifact, RowRunner, check_recipe, describe
-from ..inspect import Contents
+from ..inspect import Contents, Graph
 from . import run
 
 if TYPE_CHECKING:
@@ -59,6 +59,5 @@ class CoreML:
 
     def read(self, artifact: Artifact) -> Contents:
         """Blobs of the weight file. What runs where, Core ML decides on the device."""
-        return Contents(
-            blobs=run.open_package(artifact.path).blobs(), delegated=None, int8_products=None
-        )
+        blobs = run.open_package(artifact.path).blobs()
+        return Contents(blobs, (Graph(delegated=None, int8_products=None),))

@@ -16,6 +16,8 @@ import torch
 
 WARM_UP, CALLS = 5, 30
 KERNEL, DELEGATE, WHOLE = "native_call_", "DELEGATE_CALL", "Method::execute"  # ETDump's names
+# What XNNPACK calls int8 activations in the name of a kernel: by the processor, one or another.
+INT8_INPUTS = ("QD8", "QDU8", "QP8")
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ def time_operators(path: Path, tokens: int) -> OperatorTimes:
         elif event.name.startswith(KERNEL):
             kernels[event.name.removeprefix(KERNEL)] += _median(event)
     return OperatorTimes(total, total - delegates, dict(kernels), dict(delegated), calls)
+
+
+def is_int8_product(kernel: str) -> bool:
+    """Whether XNNPACK's kernel of this name is a linear over int8 activations."""
+    return kernel.startswith("Fully Connected") and any(f" {t}," in kernel for t in INT8_INPUTS)
 
 
 def _events(dump: str) -> list[Any]:

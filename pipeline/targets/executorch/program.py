@@ -1,10 +1,20 @@
-"""What a `.pte` file holds, read without running it."""
+"""What a `.pte` file holds, read without running it; so it is the same on every computer.
 
-import struct
+The name of a kernel is not: XNNPACK chooses kernels by the processor it runs on.
+"""
+
+import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+# The data types of an int8 product, in XNNPACK's schema: activations quantized for each inference,
+# weights with a scale for each channel.
+INT8_INPUT, INT8_WEIGHTS = "xnn_datatype_qdint8", "xnn_datatype_qcint8"
 
 
 @dataclass(frozen=True)
@@ -32,12 +42,45 @@ def read(path: Path) -> Program:
     )
 
 
-def count_nodes(delegate: bytes) -> int:
-    """Operators in one graph of XNNPACK, in the layout of backends/xnnpack/serialization."""
-    from flatbuffers.table import Table
+@dataclass(frozen=True)
+class Delegated:
+    """Operators of one graph that XNNPACK runs."""
 
-    (start,) = struct.unpack_from("<I", delegate, 10)  # behind zeros, magic and header length
-    (root,) = struct.unpack_from("<I", delegate, start)
-    table: Any = Table(delegate, start + root)
-    count: int = table.VectorLen(table.Offset(6))  # field 1, xnodes
-    return count
+    count: int
+    int8_products: int  # linears over int8 activations and int8 weights per channel
+
+
+def read_delegate(delegate: bytes) -> Delegated:
+    """What one delegate of XNNPACK holds, by ExecuTorch's own schema and reader."""
+    graph = _to_json(delegate)
+    types = dict(map(_type_of, graph["xvalues"]))
+    nodes = [node["xnode_union"] for node in graph["xnodes"]]
+    linears = [n for n in graph["xnodes"] if n["xnode_union_type"] == "XNNFullyConnected"]
+    pairs = [
+        (types[n["xnode_union"]["input1_id"]], types[n["xnode_union"]["filter_id"]])
+        for n in linears
+    ]
+    return Delegated(len(nodes), pairs.count((INT8_INPUT, INT8_WEIGHTS)))
+
+
+def _type_of(value: Mapping[str, Any]) -> tuple[int, str]:
+    """Id and data type of one value of the graph."""
+    tensor = value["xvalue_union"]
+    tensor = tensor.get("tensor_value", tensor)  # that of a quantized one
+    return tensor["id_out"], tensor["datatype"]
+
+
+def _to_json(delegate: bytes) -> dict[str, Any]:
+    from executorch.backends.xnnpack import serialization
+    from executorch.backends.xnnpack.serialization.xnnpack_graph_serialize import XNNHeader
+    from executorch.exir._serialize._flatbuffer import _flatc_decompile
+
+    header = XNNHeader.from_bytes(delegate[: XNNHeader.EXPECTED_LENGTH])
+    end = header.flatbuffer_offset + header.flatbuffer_size
+    with TemporaryDirectory() as folder:
+        schema, graph = Path(folder) / "schema.fbs", Path(folder) / "graph.bin"
+        schema.write_bytes((files(serialization) / "schema.fbs").read_bytes())
+        graph.write_bytes(delegate[header.flatbuffer_offset : end])
+        _flatc_decompile(folder, str(schema), str(graph))
+        read: dict[str, Any] = json.loads(graph.with_suffix(".json").read_bytes())
+    return read

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...base.errors import TargetUnavailable
 from ...base.recipes import Recipe
 from ..base import Artifact, RowRunner, check_recipe, describe
-from ..inspect import Contents
+from ..inspect import Contents, Graph
 from . import run
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ DESCRIPTIONS = {
     "int4-embedding": "int8 weights per channel, int8 dynamic activations, int4 embedding",
     "float": "float32 weights and activations",
 }
-INT8_PRODUCT = "Fully Connected (NC, QD8, F32, QC8W) GEMM"  # as XNNPACK calls it
 
 
 class ExecuTorch:
@@ -68,17 +67,14 @@ class ExecuTorch:
         return run.load(artifact)
 
     def read(self, artifact: Artifact) -> Contents:
-        """Constants; operators of the plan, and of XNNPACK's graphs; time, for which it is run."""
-        from .profile import time_operators
-        from .program import count_nodes, read
+        """Constants; operators of the plan, and of XNNPACK's graphs. Nothing is run."""
+        from .program import read, read_delegate
 
         program = read(artifact.path)
-        run.prepare_runtime()
-        times = time_operators(artifact.path, artifact.lengths[-1])
-        return Contents(
-            blobs=program.constants,
-            delegated=sum(map(count_nodes, program.delegates)),
-            int8_products=times.calls[INT8_PRODUCT],
+        inside = [read_delegate(delegate) for delegate in program.delegates]
+        graph = Graph(
+            delegated=sum(part.count for part in inside),
+            int8_products=sum(part.int8_products for part in inside),
             outside=program.kernels,
-            outside_time=times.outside_us / times.total_us,
         )
+        return Contents(program.constants, (graph,))

@@ -26,7 +26,7 @@ from ..base import Artifact, RowRunner, check_recipe, describe
 from ..coreml import package
 from ..coreml import run as coreml
 from ..coreml.evaluator import Package
-from ..inspect import Contents
+from ..inspect import Contents, Graph
 from . import program, run
 
 FOLDER = "lowered_module"  # which the delegate's data unfolds to
@@ -81,12 +81,8 @@ class ExecuTorchCoreML:
     def read(self, artifact: Artifact) -> Contents:
         """Blobs of the embedded weight file; operators inside and outside of it."""
         embedded, outside = _embedded(artifact.path)
-        return Contents(
-            blobs=embedded.blobs(),
-            delegated=embedded.operations,
-            int8_products=None,
-            outside=outside,
-        )
+        graph = Graph(delegated=embedded.operations, int8_products=None, outside=outside)
+        return Contents(embedded.blobs(), (graph,))
 
 
 def _embedded(path: Path) -> tuple[Package, dict[str, int]]:

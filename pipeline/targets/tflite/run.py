@@ -2,6 +2,7 @@
 
 import zipfile
 from collections import Counter
+from copy import copy
 from importlib.metadata import version
 from typing import Any
 
@@ -11,7 +12,7 @@ from ...base.arrays import Ids, Logits
 from ...base.errors import BundleError, TargetUnavailable
 from ...base.quiet import without_line
 from ..base import Artifact, RowRunner
-from ..inspect import Contents
+from ..inspect import Contents, Graph
 
 DELEGATE_NOTICE = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
 
@@ -56,35 +57,48 @@ def load(artifact: Artifact) -> RowRunner:
 
 
 def read(artifact: Artifact) -> Contents:
-    """Buffers of the flatbuffer, and the plan of LiteRT's interpreter for the first signature."""
+    """Buffers of the flatbuffer, and the plan of LiteRT's interpreter for each signature."""
     from ai_edge_litert import schema_py_generated as schema
 
-    model = artifact.path.read_bytes()
-    parsed = schema.ModelT.InitFromPackedBuf(model, 0)
-    interpreter = import_interpreter()(model_path=str(artifact.path), num_threads=1)
+    model = schema.ModelT.InitFromPackedBuf(artifact.path.read_bytes(), 0)
+    blobs = tuple(bytes(np.asarray(b.data)) for b in model.buffers if b.data is not None)
+    signatures, graphs = model.signatureDefs or (), []
+    names = {signature.subgraphIndex: signature.signatureKey for signature in signatures}
+    for index, subgraph in enumerate(model.subgraphs):
+        inside, outside = _plan(_operators(model, subgraph))
+        name = names.get(index, b"").decode() if len(model.subgraphs) > 1 else ""
+        graphs.append(Graph(inside, _int8_products(schema, model, subgraph), outside, name))
+    return Contents(blobs, tuple(graphs), _packed_bytes(artifact))
+
+
+def _operators(model: Any, subgraph: Any) -> list[dict[str, Any]]:
+    """The operators of `subgraph` as LiteRT's interpreter plans them.
+
+    It lists those of a file's first subgraph only, so it is given a file that has no other.
+    """
+    import flatbuffers
+
+    alone = copy(model)
+    alone.subgraphs, alone.signatureDefs = [subgraph], None
+    builder = flatbuffers.Builder(0)
+    builder.Finish(alone.Pack(builder), b"TFL3")
+    interpreter = import_interpreter()(model_content=bytes(builder.Output()), num_threads=1)
     with without_line(DELEGATE_NOTICE):
         interpreter.allocate_tensors()
-    inside, outside = _plan(interpreter._get_ops_details())
-    return Contents(
-        blobs=tuple(bytes(np.asarray(b.data)) for b in parsed.buffers if b.data is not None),
-        delegated=inside,
-        int8_products=_int8_products(schema, parsed),
-        outside=outside,
-        vocabulary_bytes=_packed_bytes(artifact),
-    )
+    operators: list[dict[str, Any]] = interpreter._get_ops_details()
+    return operators
 
 
-def _int8_products(schema: Any, model: Any) -> int:
-    """Linears of the first signature whose int8 weights meet float input: that is quantized, then.
+def _int8_products(schema: Any, model: Any, subgraph: Any) -> int:
+    """Linears whose int8 weights meet float input: that is quantized, then.
 
     In a weight-only file the weights are dequantized instead, by an operator of their own.
     """
-    graph = model.subgraphs[0]
     linear = schema.BuiltinOperator.FULLY_CONNECTED
     return sum(
         model.operatorCodes[op.opcodeIndex].builtinCode == linear
-        and graph.tensors[op.inputs[1]].type == schema.TensorType.INT8
-        for op in graph.operators
+        and subgraph.tensors[op.inputs[1]].type == schema.TensorType.INT8
+        for op in subgraph.operators
     )
 
 

@@ -32,6 +32,7 @@ from .options import (
     to_names,
     to_seconds,
 )
+from .package import package
 
 if TYPE_CHECKING:
     from ...bundle.open import Bundle
@@ -53,6 +54,7 @@ app.command(epilog="Example: [bold]pocketbert sign build/bundle keys/private.pem
 app.command(epilog="Example: [bold]pocketbert diff shipped/bundle build/bundle[/]")(bundling.diff)
 app.command(epilog="Example: [bold]pocketbert bench build/bundle --on host[/]")(measuring.bench)
 app.command(epilog="Example: [bold]pocketbert report build[/]")(measuring.report)
+app.command(epilog="Example: [bold]pocketbert package my-classifier --data texts.csv[/]")(package)
 
 
 def main() -> None:

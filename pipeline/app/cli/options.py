@@ -22,6 +22,10 @@ TeacherSource = Annotated[
 FineTune = Annotated[
     bool | None, typer.Option("--fine-tune", help="Train the whole teacher, not only its head.")
 ]
+NewHead = Annotated[
+    bool | None,
+    typer.Option("--new-head", help="Fit a head even where the teacher brings one."),
+]
 Seed = Annotated[int | None, typer.Option(help="Of splits and training.")]
 Epochs = Annotated[int | None, typer.Option(help="Of distillation.")]
 Unlabeled = Annotated[

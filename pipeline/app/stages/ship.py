@@ -30,7 +30,7 @@ from ...models.calibration import Calibration, calibrate
 from ...models.lean import LeanBert
 from ...models.metrics import Evaluation, evaluate
 from ...models.student import Student, load_student
-from ...models.teacher import Teacher, load_teacher
+from ...models.teacher import Teacher, load_teacher, weights_file
 from ...targets import get_target
 from ...targets.base import Artifact
 from ...targets.inspect import examine
@@ -93,7 +93,7 @@ def judge_models(job: Job, learned: Learned) -> Models:
 
 def _judged(job: Job, folder: Path, logits: Path) -> Judged:
     read = JudgedLogits(**load_file(logits))
-    weights = (folder / "model.safetensors").stat().st_size
+    weights = weights_file(folder).stat().st_size
     calibration = calibrate(read.validation, job.corpus.validation.labels)
     return Judged(
         size_bytes=weights,
@@ -233,7 +233,7 @@ def seal_bundle(
             "preset": job.config.preset,
             "command": to_command(job.config),
             "data_sha256": job.corpus.digest,
-            "teacher_sha256": sha256(learned.teacher / "model.safetensors"),
+            "teacher_sha256": sha256(weights_file(learned.teacher)),
             "student_sha256": sha256(learned.student / "model.safetensors"),
             "distill": to_dict(job.config.distill),
             "student": to_dict(job.config.student),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count, takewhile
 from typing import Any
 
 import torch
@@ -88,8 +89,9 @@ def _no_bar(bar: type) -> Callable[..., Any]:
 
 
 def lengths_up_to(longest: int) -> tuple[int, ...]:
-    """Signature lengths: an eighth, a quarter, a half and all of the longest; most are short."""
-    return tuple(sorted({max(8, longest // part) for part in (8, 4, 2)} | {longest}))
+    """Signature lengths: 8, 16, 32 and so on, and the longest; most texts are short."""
+    doubled = takewhile(lambda length: length < longest, (8 << power for power in count()))
+    return (*doubled, longest)
 
 
 def sample_inputs(names: tuple[str, ...], length: int) -> dict[str, Tensor]:

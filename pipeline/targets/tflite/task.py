@@ -21,6 +21,7 @@ from . import run
 
 if TYPE_CHECKING:
     from ...models.student import Student
+    from ...models.vocabulary import Vocabulary
 
 INPUTS = ("ids", "mask", "segment_ids")  # as Task Library and Model Maker call them
 DESCRIPTIONS = {
@@ -40,6 +41,7 @@ class TFLiteTask:
     def lower(self, student: "Student", out: Path, recipe: Recipe) -> Artifact:
         """Write `tflite-task.tflite` with labels, vocabulary and tokenizer settings in it."""
         check_recipe(self.name, self.recipes, recipe)
+        check_casing(student.vocabulary)
         from . import convert
         from .flatbuffer import tidy
 
@@ -76,6 +78,27 @@ class TFLiteTask:
     def read(self, artifact: Artifact) -> Contents:
         """Buffers and plan of the file."""
         return run.read(artifact)
+
+
+def check_casing(vocabulary: "Vocabulary") -> None:
+    """Refuse a vocabulary that the consumers' tokenizer would read otherwise in every text.
+
+    Raises:
+        TargetUnavailable: it is cased.
+    """
+    if not vocabulary.lowercase:
+        raise TargetUnavailable(
+            "tflite-task: the vocabulary is cased, and the tokenizers of Task Library and "
+            "MediaPipe lowercase every text. Choose tflite for your own apps, or an uncased BERT."
+        )
+
+
+def as_consumers_read(vocabulary: "Vocabulary", text: str) -> list[int]:
+    """The ids that Task Library and MediaPipe make of `text`: only ASCII is lowercased."""
+    lowered = "".join(c.lower() if c.isascii() else c for c in text)
+    strict = replace(vocabulary, lowercase=False, strip_accents=False)
+    ids: list[int] = strict.tokenizer.encode(lowered).ids
+    return ids
 
 
 def import_tflite_support() -> Any:

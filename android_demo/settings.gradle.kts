@@ -6,11 +6,6 @@ pluginManagement {
     }
 }
 
-// Fetches a JDK 17 where there is none: Android Studio brings another.
-plugins {
-    id("org.gradle.toolchains.foojay-resolver-convention") version "1.0.0"
-}
-
 dependencyResolutionManagement {
     repositoriesMode = RepositoriesMode.FAIL_ON_PROJECT_REPOS
     repositories {
@@ -20,4 +15,4 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "pocketbert-demo"
-include(":core", ":runtime-executorch", ":runtime-litert", ":app")
+include(":core", ":runtime-executorch", ":runtime-litert", ":app", ":minimal")

@@ -93,8 +93,9 @@ def main(
     builds: Annotated[list[Path], typer.Argument(help="Folders that pocketbert run wrote.")],
     data: Annotated[str, typer.Option(help="Labelled text for agreement.")] = "assistant",
     part: Annotated[str, typer.Option(help="Of the data: validation or test.")] = "test",
+    docs: Annotated[Path, typer.Option(help="Folder for performance.md and .svg.")] = DOCS,
 ) -> None:
-    """Measure every build, and write docs/performance.md and .svg."""
+    """Measure every build, and write performance.md and .svg."""
     torch.set_num_threads(1)
     # The exporters and quantizers of the peers advise; here they are measured as people call them.
     warnings.filterwarnings("ignore")
@@ -105,8 +106,8 @@ def main(
             _name(build): measure(build, texts, Path(scratch) / str(number))
             for number, build in enumerate(builds)
         }
-    write_page(measured, f"{data}, {part} part, {len(texts.texts)} texts")
-    draw(measured)
+    write_page(docs, measured, f"{data}, {part} part, {len(texts.texts)} texts")
+    draw(docs, measured)
 
 
 def measure(build: Path, part: Part, scratch: Path) -> Measured:
@@ -273,7 +274,7 @@ def _name(build: Path) -> str:
     return f"{read_result(build).preset} ({build.name})"
 
 
-def write_page(measured: dict[str, Measured], texts: str) -> None:
+def write_page(docs: Path, measured: dict[str, Measured], texts: str) -> None:
     """Write docs/performance.md: one table a build."""
     lines = [
         "# Against what one would use instead",
@@ -306,7 +307,7 @@ def write_page(measured: dict[str, Measured], texts: str) -> None:
             "",
             *_profile(build.times),
         ]
-    (DOCS / "performance.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (docs / "performance.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _line(row: Row, eager: float, ort: float) -> str:
@@ -363,7 +364,7 @@ def _profile(times: OperatorTimes) -> list[str]:
     ]
 
 
-def draw(measured: dict[str, Measured]) -> None:
+def draw(docs: Path, measured: dict[str, Measured]) -> None:
     """Write docs/performance.svg."""
     rows = [
         (f"{name}: {row.name}", row)
@@ -377,7 +378,7 @@ def draw(measured: dict[str, Measured]) -> None:
     axes.bar_label(drawn, [f"{row.size_bytes / 1e6:.2f} MB" for _, row in rows], padding=4)
     axes.margins(x=0.12)
     axes.set_xlabel("CPU µs of 32 tokens on this host; sizes at the bars")
-    figure.savefig(DOCS / "performance.svg", metadata={"Date": None})
+    figure.savefig(docs / "performance.svg", metadata={"Date": None})
 
 
 if __name__ == "__main__":

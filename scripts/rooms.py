@@ -3,11 +3,11 @@
 import ast
 from pathlib import Path
 
+from pocketbert.base.versions import ROOMS
+
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- rooms: made by scripts/rooms.py -->\n", "<!-- end of rooms -->\n"
-# A module imports only from its own room and from rooms above it.
-ROOMS = ("base", "data", "models", "learn", "targets", "bundle", "measure", "app")
 
 
 def describe(file: Path) -> str:

@@ -13,11 +13,13 @@ from pocketbert.base.quiet import quiet
 
 quiet()  # before any toolchain is imported
 
+import browser as chromium
+import extras
 import pytest
 import torch
 import toy
 from filelock import FileLock
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from pydantic import TypeAdapter
 from transformers import BertConfig
 
@@ -75,6 +77,11 @@ def main_run_begins(
 
 def _make_main_run(factory: pytest.TempPathFactory) -> Path:
     return shared(factory, "main-run", sealed_run)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was not run, and why: the last thing before pytest's own summary."""
+    extras.report(terminalreporter)
 
 
 @pytest.fixture(scope="session")
@@ -170,11 +177,14 @@ def lowered(
     return lower
 
 
-def pocketbert(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+def pocketbert(
+    *arguments: str, stdin: str | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the command as a user would."""
     return subprocess.run(
         [sys.executable, "-m", "pocketbert", *arguments],
         input=stdin,
+        cwd=cwd,
         stdin=subprocess.DEVNULL if stdin is None else None,
         capture_output=True,
         text=True,
@@ -216,15 +226,10 @@ def toy_run(tmp_path_factory: pytest.TempPathFactory, toy_config: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium, which scripts/browser found or fetched."""
-    folder = Path(__file__).parent.parent / ".browser"
-    if not (folder / "chromium").exists():
-        pytest.skip("not run: no browser; scripts/browser finds or fetches one")
-    # The libraries that come with a fetched one; a machine's own has its own.
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(folder / "al2023" / "lib")}
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=folder / "chromium", args=["--no-sandbox"], env=environment
-        )
-        yield chromium
-        chromium.close()
+    """A headless Chromium."""
+    if not (chromium.FOLDER / "stamp").exists():
+        extras.not_run("no browser; scripts/browser finds or fetches one", extra="browser")
+    playwright = chromium.start()
+    yield (browser := chromium.launch(playwright))
+    browser.close()
+    playwright.stop()

@@ -26,11 +26,12 @@ import typer  # noqa: E402
 from pocketbert.app.cli.console import err, out, progress  # noqa: E402
 from pocketbert.base.errors import BundleError  # noqa: E402
 from pocketbert.base.progress import track  # noqa: E402
-from pocketbert.bundle.classify import ChatEngine  # noqa: E402
+from pocketbert.bundle.classify import ChatEngine, Classifier  # noqa: E402
 from pocketbert.bundle.golden import TORTURE  # noqa: E402
 from pocketbert.bundle.layout import READ  # noqa: E402
 from pocketbert.bundle.open import open_bundle  # noqa: E402
 from pocketbert.bundle.signing import make_keys, sign  # noqa: E402
+from pocketbert.targets.coreml.run import EVALUATOR  # noqa: E402
 
 BATCH = 500  # that one process does
 REFUSED, ACCEPTED, ANSWERED, DIED = "refused", "accepted", "answered", "died"
@@ -302,8 +303,8 @@ def _answer(bundle: Path, batch: range, seed: int, report: Report) -> None:
     engines = {}
     for name in opened.artifacts:
         runner = opened.load(name)
-        if runner.real:
-            engines[name] = ChatEngine(opened, name, runner)
+        if runner.engine != EVALUATOR:
+            engines[name] = ChatEngine(Classifier(opened, name, runner))
     for number in batch:
         chance = random.Random(f"{seed} {number}")
         text = _hostile(chance)

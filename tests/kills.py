@@ -29,7 +29,7 @@ from pocketbert.app.cli.console import err, out, progress  # noqa: E402
 from pocketbert.base.config import RunConfig, load_config  # noqa: E402
 from pocketbert.base.files import tree_digest  # noqa: E402
 from pocketbert.base.progress import track  # noqa: E402
-from pocketbert.run import run  # noqa: E402
+from pocketbert.flow import run  # noqa: E402
 
 TARGETS, TOOLCHAINS = ("coreml",), ("coremltools", "matplotlib.pyplot")  # the quickest to lower
 # In the order that a run makes them; what is newest says where it was killed.

@@ -1,11 +1,10 @@
-"""The part of a bundle that stands in the repository: `python tests/phone_fixture.py BUNDLE`.
+"""The bundle that stands in the repository: `python tests/phone_fixture.py BUNDLE`.
 
-Everything but the models, and digests of the ids of 100,000 generated texts: what Swift's tests
-read where there is no Python. Made anew when the format of the bundle changes.
+Its Core ML part, which the iOS app carries until another is installed and which Swift's tests read,
+and digests of the ids of 100,000 generated texts. Made anew when the format of the bundle changes.
 """
 
 import hashlib
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +17,8 @@ from pocketbert.bundle.open import open_bundle
 from pocketbert.bundle.seal import seal
 from pocketbert.models.vocabulary import Vocabulary
 
-FIXTURE = Path(__file__).parent.parent / "ios_demo/ChatCore/Tests/ChatCoreTests/Fixture"
+SAMPLE = Path(__file__).parent.parent / "ios_demo/Sample/bundle"
+STRINGS_FILE = SAMPLE.parent.parent / "ChatCore/Tests/strings.json"
 TARGET = "coreml"
 BLOCK = 1000  # texts that share a digest
 
@@ -37,7 +37,7 @@ def main(source: Path) -> None:
     bundle = open_bundle(source)
     golden = tuple(replace(case, logits={TARGET: case.logits[TARGET]}) for case in bundle.golden)
     seal(
-        FIXTURE / "bundle",
+        SAMPLE,
         name=bundle.name,
         labels=bundle.labels,
         vocabulary=bundle.vocabulary,
@@ -47,9 +47,8 @@ def main(source: Path) -> None:
         provenance=bundle.manifest.provenance.model_dump(),
         out_of_scope_label=bundle.out_of_scope_label,
     )
-    shutil.rmtree(FIXTURE / "bundle" / bundle.artifacts[TARGET].artifact.path.name)
     made = digests(bundle.vocabulary, [case.text for case in bundle.golden])
-    write_json(FIXTURE / "strings.json", {"block": BLOCK, "sha256": made})
+    write_json(STRINGS_FILE, {"block": BLOCK, "sha256": made})
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pocketbert
 
 ROOT = Path(pocketbert.__file__).parent
 TOOLCHAINS = {"executorch", "litert_torch", "coremltools", "tflite_support", "torchao"}
-TOOLCHAINS |= {"ai_edge_litert", "ai_edge_quantizer"}
+TOOLCHAINS |= {"ai_edge_litert", "ai_edge_quantizer", "coreai", "coreai_opt", "coreai_torch"}
 FRAMEWORKS = {"torch", "transformers", "sklearn", "scipy", "accelerate", *TOOLCHAINS}
 
 
@@ -27,7 +27,7 @@ def imports(parts, tree):
     """What a module imports: parts of a path below the package, or another package's name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (((alias.name,), node.col_offset) for alias in node.names)
+            yield from ((alias.name.split("."), node.col_offset) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             here = parts[: len(parts) - node.level] if node.level else ()
             yield (*here, *(node.module or "").split(".")), node.col_offset
@@ -58,7 +58,7 @@ def test_toolchains_are_imported_lazily_and_only_in_targets():
 
 
 def test_running_a_format_never_imports_its_toolchain():
-    lowering = {"torchao", "litert_torch", "ai_edge_quantizer"}
+    lowering = {"torchao", "litert_torch", "ai_edge_quantizer", "coreai_opt", "coreai_torch"}
     for parts, tree in sources():
         if parts[0] == "targets" and parts[-1] == "run.py":
             found = {target[0] for target, _ in imports(parts, tree)}

@@ -1,28 +1,39 @@
 plugins {
     alias(libs.plugins.android.application)
-    alias(libs.plugins.kotlin.android)
     alias(libs.plugins.kotlin.compose)
 }
 
 android {
     namespace = "org.pocketbert.demo"
-    compileSdk = 35
+    compileSdk = 36
     defaultConfig {
         applicationId = "org.pocketbert.demo"
         minSdk = 26
-        targetSdk = 35
+        targetSdk = 36
         versionCode = 1
         versionName = "0.1.0"
+        testInstrumentationRunner = "androidx.test.runner.AndroidJUnitRunner"
         // Phones, and emulators on a PC; the runtimes bring no others.
         ndk.abiFilters += listOf("arm64-v8a", "x86_64")
     }
+    buildTypes {
+        release {
+            isMinifyEnabled = true
+            isShrinkResources = true
+            proguardFiles(getDefaultProguardFile("proguard-android-optimize.txt"))
+            // So that everyone may build, install and measure what ships. Yours is another key.
+            signingConfig = signingConfigs.getByName("debug")
+        }
+    }
     buildFeatures.compose = true
+    compileOptions {
+        sourceCompatibility = JavaVersion.VERSION_17
+        targetCompatibility = JavaVersion.VERSION_17
+    }
     // Stored, so that they are mapped from the APK; the plugin aligns them to 16 KB pages.
     packaging.jniLibs.useLegacyPackaging = false
-    androidResources.noCompress += listOf("pte", "tflite")
+    androidResources.generateLocaleConfig = true
 }
-
-kotlin.jvmToolchain(17)
 
 dependencies {
     implementation(project(":core"))
@@ -35,18 +46,11 @@ dependencies {
     implementation(libs.activity.compose)
     implementation(libs.lifecycle.viewmodel)
     implementation(libs.lifecycle.runtime)
+    implementation(libs.profileinstaller)
     debugImplementation(libs.compose.tooling)
+    debugImplementation(libs.compose.test.manifest)
+    androidTestImplementation(platform(libs.compose.bom))
+    androidTestImplementation(libs.compose.test)
+    androidTestImplementation(libs.test.ext)
+    androidTestImplementation(libs.test.runner)
 }
-
-val checkBundle by tasks.registering {
-    val manifest = layout.projectDirectory.file("src/main/assets/bundle/manifest.json").asFile
-    doLast {
-        if (!manifest.exists()) {
-            throw GradleException(
-                "No bundle in the app. In the repository's root: pocketbert install " +
-                    "build/bundle android_demo (./scripts/demo makes build/bundle)",
-            )
-        }
-    }
-}
-tasks.named("preBuild") { dependsOn(checkBundle) }

@@ -1,111 +1,89 @@
 import ChatCore
-import SwiftUI
+import Foundation
 
-/// What `pocketbert bench --on ios` asks for: `--benchmark RUNTIME --record NAME --warm-up N
-/// --queries N --seconds S --cool-down S`.
-struct BenchmarkLaunch: Sendable {
-    let runtime: String
-    let record: String
-    let rules: Rules
+/// Measures the bundle's runtimes on this device.
+struct Benchmark: Sendable {
+    /// Measure one runtime; throws `ChatError`, or `CancellationError`.
+    var measure:
+        @Sendable (Runtime, Rules, @escaping @Sendable (Double) -> Void) async throws ->
+            LatencyRecord
+    /// Write a record where other apps can take it from.
+    var save: @Sendable (Runtime, LatencyRecord) throws -> URL
+}
 
-    /// Nil where the app was not started to measure.
-    init?(_ arguments: [String]) {
-        func value(_ flag: String) -> String? {
-            guard let place = arguments.firstIndex(of: flag) else { return nil }
-            return arguments.dropFirst(place + 1).first
-        }
-        guard let runtime = value("--benchmark"), let record = value("--record") else { return nil }
-        self.runtime = runtime
-        self.record = record
-        let usual = Rules()
-        rules = Rules(
-            warmUp: value("--warm-up").flatMap { Int($0) } ?? usual.warmUp,
-            queries: value("--queries").flatMap { Int($0) } ?? usual.queries,
-            seconds: value("--seconds").flatMap { Double($0) } ?? usual.seconds,
-            coolDown: value("--cool-down").flatMap { Double($0) } ?? usual.coolDown)
+extension Benchmark {
+    /// Of the bundle in `folder`; `isFresh` where this process has loaded nothing yet.
+    static func live(
+        folder: URL, isFresh: Bool = false,
+        loader: @escaping @Sendable (Runtime) -> ClassifierLoader? = { $0.loader }
+    ) -> Benchmark {
+        Benchmark(
+            measure: { runtime, rules, progress in
+                let bundle = try ChatBundle.open(folder)
+                guard let loader = loader(runtime) else {
+                    throw ChatError.runtime(
+                        "This build has no \(runtime.rawValue). Choose another.")
+                }
+                let artifact = try bundle.artifact(runtime.artifact)
+                let remarks =
+                    try await Device.remarks() + prepare(runtime, artifact, isFresh: isFresh)
+                let runner = BenchmarkRunner(
+                    bundle: bundle, artifact: artifact, loader: loader,
+                    machine: await Device.machine,
+                    system: .init(
+                        residentBytes: Device.residentBytes, thermalState: Device.thermalState,
+                        isFresh: isFresh, remarks: remarks))
+                return try await runner.run(rules, progress: progress)
+            },
+            save: { runtime, record in
+                let name = runtime.rawValue.filter { $0.isLetter }.lowercased()
+                let file = URL.temporaryDirectory
+                    .appending(path: "\(record.kind)-\(record.device)-\(name).json")
+                try record.json().write(to: file, options: .atomic)
+                return file
+            })
     }
 
-    /// Measure, and write the record, or the reason that there is none, into the app's documents.
-    func run(_ progress: @Sendable (Double) -> Void) throws {
-        let file = URL.documentsDirectory.appending(path: record)
-        try writeRecord(to: file) {
-            let bundle = try ChatBundle.open(ChatDemoApp.bundle)
-            guard let chosen = Runtime.named(runtime), let loader = chosen.loader else {
-                throw ChatError.runtime("This app does not run \(runtime). Choose another.")
+    /// Time the compilation that a first launch waits for; in a fresh process nothing is touched
+    /// before the load is timed. What a reader must know of it.
+    private static func prepare(
+        _ runtime: Runtime, _ artifact: Artifact, isFresh: Bool
+    ) async throws -> [String] {
+        #if canImport(CoreML)
+            guard runtime.artifact == Runtime.coreML.artifact else { return [] }
+            if isFresh {
+                let kept = await runtime.isCompiled(artifact)
+                return [kept ? "compiled by an earlier launch" : "the load compiles, too"]
             }
-            _ = try bundle.load(chosen.artifact, with: loader)  // golden cases: it answers rightly
-            let runner = BenchmarkRunner(
-                bundle: bundle, artifact: try bundle.artifact(chosen.artifact), loader: loader,
-                machine: .this,
-                system: .init(residentBytes: residentBytes, thermalState: { .thermalState }))
-            return try runner.run(rules, progress: progress).json()
-        }
-    }
-}
-
-/// Progress of a measurement, and nothing that would disturb it.
-struct BenchmarkView: View {
-    let launch: BenchmarkLaunch
-    @State private var progress = 0.0
-
-    var body: some View {
-        ProgressView(value: progress) {
-            Text(progress < 1 ? "\(launch.runtime) is being measured" : "It was measured.")
-        }
-        .padding(32)
-        .task {
-            UIApplication.shared.isIdleTimerDisabled = true
-            let launch = launch
-            _ = await Task.detached(priority: .userInitiated) { try? launch.run { _ in } }.value
-            progress = 1
-        }
-    }
-}
-
-extension Machine {
-    /// This phone or simulator.
-    static var this: Machine {
-        #if targetEnvironment(simulator)
-            let kind = "ios-simulator"
+            let seconds = try await runtime.compileAnew(artifact)
+            return ["compiled anew in \(String(format: "%.0f", seconds * 1e3)) ms"]
         #else
-            let kind = "ios-device"
+            return []
         #endif
-        let version = ProcessInfo.processInfo.operatingSystemVersionString
-        return Machine(kind: kind, device: hardware(), system: version)
     }
 
-    /// Such as iPhone17,1: the model, which the system tells no other way.
-    private static func hardware() -> String {
-        var info = utsname()
-        uname(&info)
-        return withUnsafeBytes(of: &info.machine) { bytes in
-            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-        }
-    }
+    /// Takes no time and always finds the same.
+    static let preview = Benchmark(
+        measure: { runtime, _, progress in
+            progress(1)
+            return try .preview(runtime)
+        },
+        save: { _, _ in URL(filePath: "/record.json") })
 }
 
-extension String {
-    /// The system's own word for how hot it is.
-    fileprivate static var thermalState: String {
-        switch ProcessInfo.processInfo.thermalState {
-        case .nominal: return "nominal"
-        case .fair: return "fair"
-        case .serious: return "serious"
-        case .critical: return "critical"
-        @unknown default: return "unknown"
-        }
+extension LatencyRecord {
+    fileprivate static func preview(_ runtime: Runtime) throws -> LatencyRecord {
+        let p50 = Double(runtime.rawValue.count) / 10
+        let latency = """
+            {"p50": \(p50), "p90": \(p50 * 1.5), "p99": \(p50 * 2), "min": 0.1, "n": 1024}
+            """
+        let json = """
+            {"schema": "1.0", "kind": "ios-device", "device": "iPhone17,1", "system": "18.0",
+             "artifact": "\(runtime.artifact)", "sha256": "", "runtime": "\(runtime.rawValue)",
+             "warm_up": 20, "seconds": 10, "cool_down_s": 0, "loads": 0, "by_length": [],
+             "wall": {"tokenize": \(latency), "inference": \(latency), "answer": \(latency)},
+             "thermal": {"before": "nominal", "after": "fair"}, "build_type": "release", "charging": false, "remarks": ["loaded in 12.0 ms, warm"]}
+            """
+        return try JSONDecoder().decode(LatencyRecord.self, from: Data(json.utf8))
     }
-}
-
-/// Bytes that this process holds in memory, as iOS counts them against its limit.
-@Sendable private func residentBytes() -> Int? {
-    var info = task_vm_info_data_t()
-    var count = mach_msg_type_number_t(
-        MemoryLayout<task_vm_info_data_t>.size / MemoryLayout<natural_t>.size)
-    let status = withUnsafeMutablePointer(to: &info) { pointer in
-        pointer.withMemoryRebound(to: integer_t.self, capacity: Int(count)) {
-            task_info(task_self_trap(), task_flavor_t(TASK_VM_INFO), $0, &count)
-        }
-    }
-    return status == KERN_SUCCESS ? Int(info.phys_footprint) : nil
 }

@@ -1,54 +1,81 @@
+import Accessibility
 import ChatCore
 import SwiftUI
 
 /// The one screen, drawn from the model's state alone.
 struct ChatView: View {
-    @State var model: ChatModel
+    let model: ChatModel
+    let benchmark: Benchmark
     @State private var text = ""
     @State private var showsCost = false
+    @FocusState private var isWriting: Bool
 
     var body: some View {
         NavigationStack {
             content
-                .navigationTitle(model.state.opened?.bundle ?? "pocketbert")
+                .navigationTitle(Text(verbatim: model.state.bundle ?? "pocketbert"))
                 .navigationBarTitleDisplayMode(.inline)
                 .toolbar { toolbar }
                 .safeAreaInset(edge: .bottom) { askBar }
         }
-        .task { await model.open() }
-        .sheet(isPresented: $showsCost) {
-            LatencySheet(opened: model.state.opened, cost: model.state.cost)
-        }
-        .alert("Not answered", isPresented: notice) {
+        .task { if model.state.opened == nil { await model.start() } }
+        .sheet(isPresented: $showsCost) { LatencySheet(model: model, benchmark: benchmark) }
+        .alert(noticeTitle, isPresented: hasNotice) {
             Button("OK") { model.noticeSeen() }
         } message: {
-            Text(model.state.notice ?? "")
+            Text(verbatim: noticeDetail)
         }
     }
 
-    private var notice: Binding<Bool> {
+    private var hasNotice: Binding<Bool> {
         Binding(get: { model.state.notice != nil }, set: { if !$0 { model.noticeSeen() } })
+    }
+
+    private var noticeTitle: Text {
+        switch model.state.notice {
+        case .refused(let runtime, _): return Text("\(runtime.rawValue) was refused")
+        case .fellBack(let first, let other):
+            return Text("\(first.rawValue) was refused; \(other.rawValue) answers")
+        case .notAnswered, nil: return Text("Not answered")
+        }
+    }
+
+    private var noticeDetail: String {
+        switch model.state.notice {
+        case .notAnswered(let why), .refused(_, let why): return why
+        case .fellBack(let first, _):
+            guard case .refused(let why)? = model.state.verdicts[first] else { return "" }
+            return why
+        case nil: return ""
+        }
     }
 
     @ViewBuilder private var content: some View {
         switch model.state.status {
-        case .loading:
+        case .loading where model.state.messages.isEmpty:
             ProgressView("The model is loaded and checked.")
                 .frame(maxWidth: .infinity, maxHeight: .infinity)
         case .failed(let why):
-            ContentUnavailableView {
-                Label("No bundle that answers", systemImage: "exclamationmark.triangle")
-            } description: {
-                Text(why)
-            } actions: {
-                Button("Try again") { Task { await model.open() } }
-            }
+            refused(why)
         case .ready where model.state.messages.isEmpty:
             ContentUnavailableView(
                 "Ask something", systemImage: "bubble.left.and.bubble.right",
                 description: Text("The answer is made on this device."))
-        case .ready:
+        case .loading, .ready:
             messages
+        }
+    }
+
+    private func refused(_ why: String) -> some View {
+        ContentUnavailableView {
+            Label("No model that answers", systemImage: "exclamationmark.triangle")
+        } description: {
+            Text("Choose another runtime above, or install another bundle.")
+        } actions: {
+            Button("Try again") { Task { await model.start() } }
+            DisclosureGroup("Details") {
+                ScrollView { Text(verbatim: why).font(.footnote).textSelection(.enabled) }
+            }
         }
     }
 
@@ -60,21 +87,19 @@ struct ChatView: View {
                 }
                 .padding()
             }
+            .defaultScrollAnchor(.bottom)
+            .scrollDismissesKeyboard(.interactively)
             .onChange(of: model.state.messages.count) {
-                withAnimation { reader.scrollTo(model.state.messages.last?.id) }
+                guard let last = model.state.messages.last else { return }
+                withAnimation { reader.scrollTo(last.id) }
+                if last.answer != nil { AccessibilityNotification.Announcement(last.text).post() }
             }
         }
     }
 
     @ToolbarContentBuilder private var toolbar: some ToolbarContent {
         ToolbarItem(placement: .topBarLeading) {
-            Menu("Runtime") {
-                ForEach(model.state.opened?.runtimes ?? []) { runtime in
-                    Button(runtime.rawValue) { Task { await model.open(runtime) } }
-                        .disabled(runtime == model.state.opened?.runtime)
-                }
-            }
-            .disabled(model.state.answering)
+            RuntimeMenu(state: model.state) { runtime in Task { await model.choose(runtime) } }
         }
         ToolbarItem(placement: .topBarTrailing) {
             Button("Latency", systemImage: "stopwatch") { showsCost = true }
@@ -86,60 +111,79 @@ struct ChatView: View {
             TextField("Ask something", text: $text)
                 .textFieldStyle(.roundedBorder)
                 .submitLabel(.send)
+                .focused($isWriting)
                 .onSubmit(send)
             Button("Send", systemImage: "arrow.up.circle.fill", action: send)
                 .labelStyle(.iconOnly)
                 .font(.title)
-                .disabled(model.state.status != .ready || model.state.answering || text.isEmpty)
+                .keyboardShortcut(.return, modifiers: .command)
+                .disabled(!model.canAsk(text))
         }
         .padding()
         .background(.bar)
     }
 
     private func send() {
+        guard model.canAsk(text) else { return }  // what was typed stays
         let asked = text
         text = ""
+        isWriting = true
         Task { await model.ask(asked) }
     }
 }
 
-/// A line of the chat, and under an answer its intent, confidence and cost.
-private struct Bubble: View {
-    let message: Message
+/// The runtimes that this app carries, with a checkmark at the one that answers.
+private struct RuntimeMenu: View {
+    let state: ChatState
+    let choose: (Runtime) -> Void
 
     var body: some View {
-        VStack(alignment: .leading, spacing: 4) {
-            Text(message.text)
-            if let answer = message.answer {
-                Text(Self.cost(answer)).font(.caption).foregroundStyle(.secondary)
+        Menu("Runtime") {
+            Picker("Runtime", selection: selection) {
+                ForEach(state.runtimes) { runtime in
+                    Label {
+                        Text(verbatim: runtime.rawValue)
+                        subtitle(runtime)
+                    } icon: {
+                        symbol(runtime)
+                    }
+                    .tag(Optional(runtime))
+                }
             }
         }
-        .padding(12)
-        .background(color, in: .rect(cornerRadius: 16))
-        .frame(maxWidth: .infinity, alignment: message.answer == nil ? .trailing : .leading)
-        .accessibilityElement(children: .combine)
-        .accessibilityLabel(message.answer == nil ? "You: \(message.text)" : message.text)
-        .accessibilityValue(message.answer.map(Self.cost) ?? "")
+        .disabled(state.status == .loading || state.answering || state.runtimes.isEmpty)
     }
 
-    private var color: Color {
-        guard let answer = message.answer else { return .accentColor.opacity(0.25) }
-        return answer.intent == nil ? .orange.opacity(0.2) : Color(.secondarySystemBackground)
+    private var selection: Binding<Runtime?> {
+        Binding(get: { state.opened }, set: { if let runtime = $0 { choose(runtime) } })
     }
 
-    private static func cost(_ answer: Answer) -> String {
-        let intent = answer.intent ?? "not understood; nearest: \(answer.nearest)"
-        let percent = answer.confidence.formatted(.percent.precision(.fractionLength(0)))
-        let milliseconds = Double(answer.tokenizeNanos + answer.inferenceNanos) / 1e6
-        let time = milliseconds.formatted(.number.precision(.fractionLength(2)))
-        return "\(intent), \(percent) · \(time) ms"
+    @ViewBuilder private func subtitle(_ runtime: Runtime) -> some View {
+        switch state.verdicts[runtime] {
+        case .verified(let difference):
+            Text(
+                "Verified here, logits within \(difference.formatted(.number.precision(.significantDigits(2))))"
+            )
+        case .refused: Text("Refused: it answers otherwise than it was sealed")
+        case nil: Text("Not tried yet")
+        }
+    }
+
+    private func symbol(_ runtime: Runtime) -> Image {
+        switch state.verdicts[runtime] {
+        case .verified: return Image(systemName: "checkmark.seal")
+        case .refused: return Image(systemName: "xmark.seal")
+        case nil: return Image(systemName: "seal")
+        }
     }
 }
 
 #Preview("Chat") {
-    ChatView(model: ChatModel(assistant: .preview))
+    ChatView(model: ChatModel(assistant: .preview), benchmark: .preview)
 }
 
 #Preview("Refused") {
-    ChatView(model: ChatModel(assistant: .failing(.bundle("vocab.txt was changed."))))
+    ChatView(
+        model: ChatModel(assistant: .failing(.bundle("vocab.txt was changed."))),
+        benchmark: .preview)
 }

@@ -7,7 +7,7 @@
         var executorchLoader: ClassifierLoader? {
             { artifact in
                 let model = try ExecuTorchModel(artifact)
-                return Classifier(runtime: "ExecuTorch 1.5.1") { try model.logits($0) }
+                return Classifier(runtime: "ExecuTorch 1.5.0") { try model.logits($0) }
             }
         }
     }
@@ -33,11 +33,9 @@
         func logits(_ given: [Int32]) throws -> [Float] {
             try artifact.check(given)
             let length = artifact.length(for: given.count)
-            let padding = length - given.count
-            let ids = given.map(Int64.init) + [Int64](repeating: 0, count: padding)
-            let mask =
-                [Int64](repeating: 1, count: given.count)
-                + [Int64](repeating: 0, count: padding)
+            let padding = [Int64](repeating: 0, count: length - given.count)
+            let ids = given.map(Int64.init) + padding
+            let mask = [Int64](repeating: 1, count: given.count) + padding
             lock.lock()
             defer { lock.unlock() }
             let inputs = artifact.inputs.map { name in

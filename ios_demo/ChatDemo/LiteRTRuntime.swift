@@ -7,23 +7,30 @@
         var liteRTLoader: ClassifierLoader? {
             { artifact in
                 let model = try LiteRTModel(artifact)
-                return Classifier(runtime: "LiteRT 2.3.0") { try model.logits($0) }
+                return Classifier(runtime: "LiteRT 2.3.0", threads: LiteRTModel.threads) {
+                    try model.logits($0)
+                }
             }
         }
     }
 
     /// A `.tflite`: of its signatures, the shortest that holds the text.
     private final class LiteRTModel: @unchecked Sendable {  // `lock` guards the buffers
+        /// Of one length. Signatures and their inputs come in the manifest's order (LiteRtTests holds
+        /// that), so LiteRT, whose Swift names still change, is asked for neither.
         private struct Signature {
             let index: Int
             let inputs: [TensorBuffer]
-            let isMask: [Bool]
             let outputs: [TensorBuffer]
         }
 
+        static let threads = 1  // fastest for so small a model
+
         private let artifact: Artifact
-        private let model: CompiledModel
+        // Properties are released in this order: buffers before what they were made of.
         private let signatures: [Int: Signature]  // by length
+        private let model: CompiledModel
+        private let environment: Environment
         private let lock = NSLock()
 
         init(_ artifact: Artifact) throws {
@@ -32,25 +39,21 @@
                 let options = try Options()
                 try options.setHardwareAccelerators([.cpu])
                 let cpu = try CpuOptions()
-                try cpu.setNumThreads(1)  // fastest for so small a model
+                try cpu.setNumThreads(Self.threads)
                 try options.addConcreteOptions(cpu)
+                let environment = try Environment()
                 let model = try CompiledModel(
-                    filePath: artifact.url.path, environment: Environment(), options: options)
-                var found: [Int: Signature] = [:]
-                for index in artifact.lengths.indices {
-                    let type = try model.getInputTensorType(inputIndex: 0, signatureIndex: index)
-                    let count = try model.inputCount(signatureIndex: index)
-                    found[Int(type.layout.dimensions.last ?? 0)] = Signature(
+                    filePath: artifact.url.path, environment: environment, options: options)
+                let found = try artifact.lengths.enumerated().map { index, length in
+                    let signature = Signature(
                         index: index,
                         inputs: try model.createInputBuffers(signatureIndex: index),
-                        isMask: try (0..<count).map {
-                            try model.inputName(inputIndex: $0, signatureIndex: index)
-                                == "attention_mask"
-                        },
                         outputs: try model.createOutputBuffers(signatureIndex: index))
+                    return (length, signature)
                 }
+                signatures = Dictionary(uniqueKeysWithValues: found)
                 self.model = model
-                signatures = found
+                self.environment = environment
             } catch {
                 throw ChatError.runtime("LiteRT refuses \(artifact.url.path): \(error)")
             }
@@ -68,8 +71,8 @@
             lock.lock()
             defer { lock.unlock() }
             do {
-                for (buffer, isMask) in zip(signature.inputs, signature.isMask) {
-                    try buffer.write((isMask ? mask : given) + padding)
+                for (buffer, name) in zip(signature.inputs, artifact.inputs) {
+                    try buffer.write((name == "attention_mask" ? mask : given) + padding)
                 }
                 try model.run(
                     inputs: signature.inputs, outputs: signature.outputs,

@@ -1,6 +1,7 @@
 import ChatCore
 
-/// A runtime, and for Core ML the units that it may compute on.
+/// A runtime, and for Core ML the units that it may compute on; in the order in which they are
+/// tried.
 enum Runtime: String, CaseIterable, Identifiable, Sendable {
     case coreML = "Core ML"
     case coreMLOnCPU = "Core ML, CPU"
@@ -20,18 +21,13 @@ enum Runtime: String, CaseIterable, Identifiable, Sendable {
         }
     }
 
-    /// Nil where this build does not carry the runtime.
+    /// Nil where this build, or this device, does not have the runtime.
     var loader: ClassifierLoader? {
         switch self {
         case .coreML, .coreMLOnCPU, .coreMLOnGPU, .coreMLOnNeuralEngine: return coreMLLoader
         case .executorch: return executorchLoader
         case .liteRT: return liteRTLoader
         }
-    }
-
-    /// The runtime that `pocketbert bench` calls `name`.
-    static func named(_ name: String) -> Runtime? {
-        allCases.first { $0.artifact == name }
     }
 
     static func carried(by bundle: ChatBundle) -> [Runtime] {

@@ -11,6 +11,7 @@ from safetensors.numpy import load_file
 
 from ..base.arrays import Logits
 from ..base.errors import DataError, InputError, NotRun
+from ..base.events import TrainingEnded
 from ..base.files import digest, write_json
 from ..bundle.manifest import read_manifest
 from ..learn.losses import OUTSIDE, UNLABELLED
@@ -22,7 +23,7 @@ from ..models.metrics import Evaluation
 from ..models.student import load_student
 from ..models.teacher import load_teacher
 from ..models.vocabulary import Segmentation, compare_segmentation
-from .folders import BENCH, REFERENCE, REPORT, RESULT
+from .folders import BENCH, REFERENCE, REPORT, RESULT, STUDENT, TEACHER, TRAINING
 from .stages.learn import Job, Learned
 from .stages.ship import Judged, Models, Verified, list_failures
 
@@ -85,6 +86,7 @@ class Build:
     records: tuple[LatencyRecord, ...]  # of the artefacts as they are now
     outdated: tuple[str, ...]  # records that are not shown, and why
     provenance: Mapping[str, Any]  # empty where nothing was sealed
+    training: Mapping[str, TrainingEnded]  # of the student, and of a teacher that was fine-tuned
 
 
 def assemble(
@@ -229,7 +231,26 @@ def read_build(folder: Path) -> Build:
             what = f"{record.artifact} on {record.device}"
             outdated.append(f"{what}: measured before it was made anew")
     student = JudgedLogits(**load_file(folder / REFERENCE / "student.safetensors"))
-    return Build(result, student, tuple(latest.values()), tuple(outdated), provenance)
+    return Build(
+        result, student, tuple(latest.values()), tuple(outdated), provenance, _training(folder)
+    )
+
+
+def _training(folder: Path) -> dict[str, TrainingEnded]:
+    """What each training left of itself.
+
+    Raises:
+        DataError: something else.
+    """
+    found = {}
+    for name in (TEACHER, STUDENT):
+        file = folder / name / TRAINING
+        try:
+            if file.exists():
+                found[name] = TypeAdapter(TrainingEnded).validate_json(file.read_bytes())
+        except ValidationError as error:
+            raise DataError(f"{file}: holds no loss curve. Run again.") from error
+    return found
 
 
 def _quick(result: RunResult) -> list[LatencyRecord]:

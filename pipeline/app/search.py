@@ -16,10 +16,11 @@ import tomli_w
 from optuna.trial import TrialState
 from pydantic import TypeAdapter
 
-from ..base.config import PRESETS, RunConfig, StudentSpec, to_dict
+from ..base.config import PRESETS, RunConfig, StudentSpec
 from ..base.errors import NotRun, PipelineError
 from ..base.files import write_json
 from ..base.progress import step
+from ..bundle.manifest import check_names
 from ..data.corpus import load_corpus
 from ..learn import team
 from ..models.calibration import calibrate
@@ -28,12 +29,14 @@ from ..models.metrics import accuracy, evaluate
 from ..models.student import load_student
 from ..models.teacher import Teacher, load_teacher
 from .cache import Cache, lock
+from .folders import FOUND, MEASURED, SHAPES
+from .owned import SETTINGS, check_out
 from .report.charts import draw_front
 from .shapes import Found, SearchResult, can_be_cut, name_of, propose, to_parameters
 from .stages import learn as learning
 from .stages.learn import Job
 
-SHAPES, RECORD = "shapes", "found.json"
+RECORD = "found.json"
 TOKENS = 16  # of a short message: multiply-adds are counted for it
 REFUSED = 100  # proposals in a row, too large, too slow or known, after which nothing is left
 
@@ -61,7 +64,7 @@ class _Candidate:
 
     @property
     def is_known(self) -> bool:
-        return self.job.cache.has("measured", self.inputs)
+        return self.job.cache.has(MEASURED, self.inputs)
 
 
 def search(
@@ -83,14 +86,17 @@ def search(
     deadline = time.monotonic() + budget_s
     if team.size() > 1:
         raise PipelineError("search trains one shape at a time. Run it without accelerate launch.")
+    check_out(out)
     with lock(out), team.one_thread():
-        setting = _prepare(Job(config, load_corpus(config.data, config.seed), Cache(out)))
+        corpus = load_corpus(config.data, config.seed)
+        check_names(corpus.name, corpus.labels, config.data.out_of_scope_label)
+        setting = _prepare(Job(config, corpus, Cache(out)))
         trained = _explore(setting, deadline, max_bytes)
         enough = [one for one, _ in trained.values() if one.retention >= min_retention]
         best = min(enough, key=lambda one: one.size_bytes, default=None)
         found = tuple(one for one, _ in trained.values())
         result = SearchResult(out, found, best, max_bytes, min_retention)
-        write_json(out / "search.json", {**asdict(result), "out": out.as_posix()})
+        write_json(out / FOUND, {**asdict(result), "out": out.as_posix()})
         draw_front(result.plot, found, result.front, best, max_bytes / 1e6, min_retention)
         if best:
             _write_settings(result.settings, trained[best.name][1])
@@ -144,7 +150,7 @@ def _explore(
 
 def _trained_before(setting: _Setting) -> list[StudentSpec]:
     """Shapes that an earlier call left in the folder."""
-    files = sorted((setting.job.cache.out / SHAPES).glob(f"*/measured/{RECORD}"))
+    files = sorted((setting.job.cache.out / SHAPES).glob(f"*/{MEASURED}/{RECORD}"))
     return [
         replace(
             setting.job.config.student,
@@ -219,7 +225,7 @@ def _measure(setting: _Setting, one: _Candidate) -> Found:
         write_json(folder / RECORD, asdict(found))
 
     with step(f"Shape {one.name}"):
-        folder = job.cache.folder("measured", one.inputs, make)
+        folder = job.cache.folder(MEASURED, one.inputs, make)
     return _read(folder / RECORD)
 
 
@@ -229,7 +235,8 @@ def _read(file: Path) -> Found:
 
 def _write_settings(file: Path, config: RunConfig) -> None:
     """What `pocketbert run --config` needs to make this student again."""
-    file.write_text(tomli_w.dumps(_without_none(to_dict(config))), encoding="utf-8")
+    content = tomli_w.dumps(_without_none(asdict(config)))
+    file.write_text(f"{SETTINGS}\n{content}", encoding="utf-8")
 
 
 def _without_none(value: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from optuna.trial import Trial
 
 from ..base.config import StudentSpec
 from ..models.teacher import Teacher
+from .folders import BEST, FRONT
 
 VOCABULARIES = (3_000, 4_000, 5_000, 6_000, 8_000, 10_000, 12_000)
 DEEPEST = 4  # layers; more cost time on a phone and gain little
@@ -53,12 +54,12 @@ class SearchResult:
     @property
     def settings(self) -> Path:
         """The TOML file that has `pocketbert run` make the best shape."""
-        return self.out / "best.toml"
+        return self.out / BEST
 
     @property
     def plot(self) -> Path:
         """The picture of all shapes and the front."""
-        return self.out / "front.svg"
+        return self.out / FRONT
 
 
 def name_of(layers: int, hidden: int, vocabulary: int | None, embedding: int | None) -> str:

@@ -1,18 +1,22 @@
-"""What a run is asked to do: frozen, validated once built, read from TOML. It knows no torch."""
+"""What a run is asked to do: frozen, valid once built, read from TOML. It knows no torch.
 
-import shlex
+Each setting is declared here, once: its type, its default, its limits, what it means, and its flag.
+"""
+
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from .errors import PipelineError
 from .formats import DEFAULT_TARGETS, TARGETS
 from .recipes import RECIPES, Recipe, check_parts
+from .settings import Checked, declared_in, setting
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -20,164 +24,196 @@ else:
     import tomli as tomllib
 
 AUTO = "auto"
-STRICT = ConfigDict(extra="forbid")
-
-
-def _within(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ValueError(f"{name} is {value:g}; choose a value from {low:g} to {high:g}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataConfig:
+class DataConfig(Checked):
     """Where the labelled text comes from, and how it is divided."""
 
-    source: str = "assistant"  # built-in name, file, folder of parts, or hf:NAME
-    text: str = "text"  # column of the utterance
-    intent: str = "intent"  # column of the label
-    out_of_scope: str | None = None  # file of texts that belong to no intent
-    out_of_scope_label: str = "oos"  # rows with this intent are out of scope
-    unlabeled: str | None = None  # file of raw texts that the teacher labels, or a built-in name
-    replies: str | None = None  # JSON of what the chat says for each intent
-    validation_share: float = 0.15  # of each intent, where no validation part is given
-    test_share: float = 0.2  # of each intent, where no test part is given
-
-    __pydantic_config__ = STRICT
-
-    def __post_init__(self) -> None:
-        for name in ("validation_share", "test_share"):
-            _within(name, getattr(self, name), 0.01, 0.4)
+    source: str = setting(
+        "assistant",
+        "built-in name, file (.jsonl .csv .tsv .json), folder of parts, or hf:NAME",
+        flag="--data",
+        file=True,
+    )
+    text: str = setting("text", "column of the text", flag="--text-column")
+    intent: str = setting("intent", "column of the intent", flag="--intent-column")
+    out_of_scope: str | None = setting(
+        None, "file of texts that belong to no intent", flag="--out-of-scope", file=True
+    )
+    out_of_scope_label: str = setting("oos", "rows with this intent are out of scope")
+    unlabeled: str | None = setting(
+        None,
+        "raw texts (.txt .jsonl .csv .tsv, or assistant) that the teacher labels",
+        flag="--unlabeled",
+        file=True,
+    )
+    replies: str | None = setting(
+        None, "JSON of what the chat says for each intent", flag="--replies", file=True
+    )
+    validation_share: float = setting(
+        0.15, "of each intent, where the source has no validation part", 0.01, 0.4
+    )
+    test_share: float = setting(0.2, "of each intent, where it has no test part", 0.01, 0.4)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TeacherConfig:
+class TeacherConfig(Checked):
     """The BERT that the student learns from."""
 
-    source: str = "minilm"  # the packaged MiniLM, a local folder, or a hub name
-    fine_tune: bool = False  # train the whole encoder, not only a head: minutes, not seconds
-    new_head: bool = False  # fit a head even where the teacher brings one, for other labels
-    epochs: int = 6  # of full fine-tuning, at most
-    batch_size: int = 32  # over all processes together
-    patience: int = 2  # epochs without better validation accuracy after which it stops
-    learning_rate: float = 1.5e-4  # of the encoder's last layer
-    head_learning_rate: float = 1e-3
-    layer_decay: float = 0.85  # a layer learns at this share of the rate of the one above it
-    outside_weight: float = 0.0  # of evenness on out-of-scope training texts
-
-    __pydantic_config__ = STRICT
-
-    def __post_init__(self) -> None:
-        _within("epochs", self.epochs, 1, 1000)
-        _within("batch_size", self.batch_size, 1, 4096)
-        _within("patience", self.patience, 1, 1000)
-        _within("learning_rate", self.learning_rate, 1e-7, 1.0)
-        _within("head_learning_rate", self.head_learning_rate, 1e-7, 1.0)
-        _within("layer_decay", self.layer_decay, 0.1, 1.0)
-        _within("outside_weight", self.outside_weight, 0.0, 1000.0)
+    source: str = setting(
+        "minilm",
+        "BERT folder, hub name, or minilm (the packaged one)",
+        flag="--teacher",
+        file=True,
+    )
+    fine_tune: bool = setting(
+        False, "train the whole teacher, not only its head", flag="--fine-tune"
+    )
+    new_head: bool = setting(
+        False, "fit a head even where the teacher brings one", flag="--new-head"
+    )
+    epochs: int = setting(6, "of fine-tuning, at most", 1, 1000)
+    batch_size: int = setting(32, "over all processes together", 1, 4096)
+    patience: int = setting(
+        2, "epochs without better validation accuracy after which it stops", 1, 1000
+    )
+    learning_rate: float = setting(1.5e-4, "of the encoder's last layer", 1e-7, 1.0)
+    head_learning_rate: float = setting(1e-3, "of the head", 1e-7, 1.0)
+    layer_decay: float = setting(
+        0.85, "a layer learns at this share of the rate of the one above it", 0.1, 1.0
+    )
+    outside_weight: float = setting(
+        0.0, "weight of the outlier-exposure loss in fine-tuning", 0.0, 1000.0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudentSpec:
+class StudentSpec(Checked):
     """Shape of the student encoder."""
 
-    layers: int = 2
-    hidden: int = 128
-    vocabulary: int | None = 8_000  # word pieces kept; None (in Python) keeps the teacher's
-    embedding: int | None = None  # columns of a factorised embedding; None keeps `hidden` columns
-    teacher_layers: tuple[int, ...] | None = None  # from which to cut; None spreads them evenly
-    max_length: int = 64  # tokens; longer texts are cut
-    donor: str | None = None  # BERT of the first weights where the teacher is none; None: minilm
-
-    __pydantic_config__ = STRICT
+    layers: int = setting(2, "Transformer layers", 1, 48)
+    hidden: int = setting(128, "a multiple of the teacher's head size", 8, 4096)
+    vocabulary: int | None = setting(
+        8_000, "word pieces kept; none keeps the teacher's", 100, 1_000_000
+    )
+    embedding: int | None = setting(
+        None, "columns of a factorised embedding; none keeps `hidden` columns", 4, 4095
+    )
+    teacher_layers: tuple[int, ...] | None = setting(
+        None, "[0, 5]: the teacher's layers to start from; none spreads them evenly", 0, 999
+    )
+    max_length: int = setting(64, "tokens; longer texts are cut", 8, 512)
+    donor: str | None = setting(
+        None, "BERT of the first weights where the teacher is none; none is minilm", file=True
+    )
 
     def __post_init__(self) -> None:
-        _within("layers", self.layers, 1, 48)
-        _within("hidden", self.hidden, 8, 4096)
-        _within("max_length", self.max_length, 8, 512)
-        if self.vocabulary is not None:
-            _within("vocabulary", self.vocabulary, 100, 1_000_000)
-        if self.embedding is not None:
-            _within("embedding", self.embedding, 4, self.hidden - 1)
-        if self.teacher_layers is not None:
-            if len(self.teacher_layers) != self.layers:
-                raise ValueError(
-                    f"teacher_layers names {len(self.teacher_layers)} layers and layers is "
-                    f"{self.layers}; name as many, counted from 0"
-                )
-            for layer in self.teacher_layers:
-                _within("teacher_layers", layer, 0, 999)
+        """Raise `ValueError` with the first number outside its limits, or at odds with another."""
+        super().__post_init__()
+        if self.embedding is not None and self.embedding >= self.hidden:
+            raise ValueError(
+                f"embedding is {self.embedding}; choose a value from 4 to {self.hidden - 1}"
+            )
+        if self.teacher_layers is not None and len(self.teacher_layers) != self.layers:
+            raise ValueError(
+                f"teacher_layers names {len(self.teacher_layers)} layers and layers is "
+                f"{self.layers}; name as many, counted from 0"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistillConfig:
+class DistillConfig(Checked):
     """How the student is trained."""
 
-    epochs: int = 3  # over all texts of the transfer set
-    least_steps: int = 1_500  # a small transfer set is seen in as many epochs as these take
-    batch_size: int = 64  # over all processes together
-    learning_rate: float = 2e-3
-    head_learning_rate: float = 3e-3
-    temperature: float = 2.5  # softens what is compared, times the teacher's calibrated one
-    logit_weight: float = 0.9  # of the loss that compares logits with the teacher's
-    label_weight: float = 0.1  # of cross-entropy with the labels
-    hidden_weight: float = 0.0  # of the distance of hidden states, layer by layer
-    embedding_weight: float = 0.0  # of the distance of embeddings
-    relation_weight: float = 0.0  # of the divergence of self-attention relations
-    outside_weight: float = 0.0  # of evenness on out-of-scope training texts
-    word_dropout: float = 0.1  # share of word pieces hidden from the student, not the teacher
-    augment: int = 4  # reworded copies of each text, labelled by the teacher
-
-    __pydantic_config__ = STRICT
-
-    def __post_init__(self) -> None:
-        _within("epochs", self.epochs, 1, 10_000)
-        _within("least_steps", self.least_steps, 1, 10_000_000)
-        _within("batch_size", self.batch_size, 1, 4096)
-        _within("learning_rate", self.learning_rate, 1e-7, 1.0)
-        _within("head_learning_rate", self.head_learning_rate, 1e-7, 1.0)
-        _within("temperature", self.temperature, 0.1, 100.0)
-        for name in ("logit", "label", "hidden", "embedding", "relation", "outside"):
-            _within(f"{name}_weight", getattr(self, f"{name}_weight"), 0.0, 1000.0)
-        _within("word_dropout", self.word_dropout, 0.0, 0.9)
-        _within("augment", self.augment, 0, 100)
+    epochs: int = setting(
+        3, "of distillation, over all texts of the transfer set", 1, 10_000, flag="--epochs"
+    )
+    least_steps: int = setting(
+        1_500, "a small transfer set is seen in as many epochs as these take", 1, 10_000_000
+    )
+    batch_size: int = setting(64, "over all processes together", 1, 4096)
+    learning_rate: float = setting(2e-3, "of the student", 1e-7, 1.0)
+    head_learning_rate: float = setting(3e-3, "of its pooler and classifier", 1e-7, 1.0)
+    temperature: float = setting(
+        2.5, "softens what is compared, times the teacher's calibrated one", 0.1, 100.0
+    )
+    logit_weight: float = setting(
+        0.9, "weight of the loss that compares logits with the teacher's", 0.0, 1000.0
+    )
+    label_weight: float = setting(0.1, "weight of cross-entropy with the labels", 0.0, 1000.0)
+    hidden_weight: float = setting(
+        0.0, "weight of the distance of hidden states, layer by layer", 0.0, 1000.0
+    )
+    embedding_weight: float = setting(0.0, "weight of the distance of embeddings", 0.0, 1000.0)
+    relation_weight: float = setting(
+        0.0, "weight of the divergence of self-attention relations", 0.0, 1000.0
+    )
+    outside_weight: float = setting(0.0, "weight of the outlier-exposure loss", 0.0, 1000.0)
+    word_dropout: float = setting(
+        0.1, "share of word pieces hidden from the student, not from the teacher", 0.0, 0.9
+    )
+    augment: int = setting(4, "reworded copies of each text, labelled by the teacher", 0, 100)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gates:
+class Gates(Checked):
     """What must hold on the test part before anything ships."""
 
-    min_retention: float = 0.98  # student's accuracy as a share of the teacher's
-    min_agreement: float = 0.99  # share of texts on which artefact and student agree
-    max_accuracy_drop: float = 0.005  # artefact against student, absolute
-    max_recipe_loss: float = 0.003  # accuracy that --recipe auto may lose on validation, absolute
-    max_outside: float = 0.25  # share of operators outside the fast kernels
-
-    __pydantic_config__ = STRICT
-
-    def __post_init__(self) -> None:
-        for name in self.__dataclass_fields__:
-            _within(name, getattr(self, name), 0.0, 1.0)
+    min_retention: float = setting(
+        0.98,
+        "gate: share of the teacher's accuracy that the student keeps",
+        0.0,
+        1.0,
+        flag="--min-retention",
+    )
+    min_agreement: float = setting(
+        0.99,
+        "gate: share of texts on which artefact and student agree",
+        0.0,
+        1.0,
+        flag="--min-agreement",
+    )
+    max_accuracy_drop: float = setting(
+        0.005, "gate: accuracy that an artefact may lose, absolute", 0.0, 1.0, flag="--max-drop"
+    )
+    max_recipe_loss: float = setting(
+        0.003, "accuracy that --recipe auto may lose on validation, absolute", 0.0, 1.0
+    )
+    max_outside: float = setting(
+        0.25, "share of an artefact's operators that may run outside the fast kernels", 0.0, 1.0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig:
+class RunConfig(Checked):
     """Everything that `pocketbert run` does, in one value."""
 
-    preset: str = "nano"
-    seed: int = 0
-    checkpoint_steps: int = 200  # of training between two saved states; a killed run loses fewer
-    targets: tuple[str, ...] = DEFAULT_TARGETS
-    recipe: str = "int8"  # how weights are stored; auto: the smallest that loses little
-    keep_float: tuple[str, ...] = ()  # parts of the student that no recipe quantizes
+    preset: str = setting(
+        "nano", "nano 2x128, micro 2x256, small 3x256 (layers x hidden)", flag="--preset"
+    )
+    seed: int = setting(0, "of splits and training", 0, 2**31 - 1, flag="--seed")
+    checkpoint_steps: int = setting(
+        200, "of training between two saved states; a killed run loses fewer", 1, 1_000_000
+    )
+    targets: tuple[str, ...] = setting(
+        DEFAULT_TARGETS, f"formats to make: {', '.join(TARGETS)}", flag="--targets"
+    )
+    recipe: str = setting(
+        "int8", f"how weights are stored: {', '.join((*RECIPES, AUTO))}", flag="--recipe"
+    )
+    keep_float: tuple[str, ...] = setting(
+        (), "parts kept in float: classifier, layers.0.attention, …", flag="--float"
+    )
     data: DataConfig = field(default_factory=DataConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     student: StudentSpec = field(default_factory=StudentSpec)
     distill: DistillConfig = field(default_factory=DistillConfig)
     gates: Gates = field(default_factory=Gates)
 
-    __pydantic_config__ = STRICT
-
     def __post_init__(self) -> None:
+        """Raise `ValueError` with the first value that is none of those known."""
+        super().__post_init__()
         if self.preset not in PRESETS:
             raise ValueError(f"preset is {self.preset!r}; choose one of {', '.join(PRESETS)}")
         unknown = [name for name in self.targets if name not in TARGETS]
@@ -189,8 +225,6 @@ class RunConfig:
             known = ", ".join((*RECIPES, AUTO))
             raise ValueError(f"recipe is {self.recipe!r}; choose one of {known}")
         check_parts(self.keep_float, self.student.layers)
-        _within("seed", self.seed, 0, 2**31 - 1)
-        _within("checkpoint_steps", self.checkpoint_steps, 1, 1_000_000)
 
     @property
     def lowering(self) -> Recipe | None:
@@ -208,60 +242,30 @@ PRESETS: dict[str, tuple[StudentSpec, DistillConfig]] = {
 }
 
 
-def load_config(file: Path | None, overrides: Mapping[str, Any]) -> RunConfig:
+SETTINGS = tuple(declared_in(RunConfig))
+
+
+def load_config(file: str | PathLike[str] | None, overrides: Mapping[str, Any]) -> RunConfig:
     """Build the configuration: preset, then the TOML `file`, then `overrides` (nested, by section).
 
     Raises:
         PipelineError: an unreadable file, an unknown key or a value out of range, by name.
     """
-    settings = _merge(_read_toml(file) if file else {}, overrides)
-    preset = settings.get("preset", "nano")
-    base = RunConfig()
-    if isinstance(preset, str) and preset in PRESETS:
-        student, distill = PRESETS[preset]
-        base = replace(base, student=student, distill=distill)
+    settings = merge(_read_toml(Path(file)) if file else {}, overrides)
+    base = with_preset(settings.get("preset", RunConfig.preset))
     try:
-        return TypeAdapter(RunConfig).validate_python(_merge(to_dict(base), settings))
+        return TypeAdapter(RunConfig).validate_python(merge(asdict(base), settings))
     except ValidationError as error:
         where = f"{file}: " if file else ""
         raise PipelineError(where + "; ".join(map(_explain, error.errors()))) from error
 
 
-def to_command(config: RunConfig) -> str:
-    """The command that does what `config` says; files by their names, wherever they lie.
-
-    Settings of a file that have no flag are not in it.
-    """
-    flags = {
-        "data": _name(config.data.source),
-        "unlabeled": config.data.unlabeled and _name(config.data.unlabeled),
-        "teacher": _name(config.teacher.source),
-        "preset": config.preset,
-        "seed": str(config.seed),
-        "epochs": str(config.distill.epochs),
-        "targets": ",".join(config.targets),
-        "recipe": config.recipe,
-        "float": ",".join(config.keep_float),
-    }
-    words = [word for name, value in flags.items() if value for word in (f"--{name}", value)]
-    words += ["--fine-tune"] if config.teacher.fine_tune else []
-    words += ["--new-head"] if config.teacher.new_head else []
-    return shlex.join(["pocketbert", "run", *words])
-
-
-def _name(source: str) -> str:
-    """A built-in or hub name as it is, of a path only its last part."""
-    return Path(source).name if Path(source).exists() else source
-
-
-def to_dict(value: Any) -> dict[str, Any]:
-    """The configuration as nested plain values, in field order."""
-    return {
-        f.name: to_dict(getattr(value, f.name))
-        if is_dataclass(getattr(value, f.name))
-        else getattr(value, f.name)
-        for f in fields(value)
-    }
+def with_preset(name: Any) -> RunConfig:
+    """The defaults of the preset `name`; those of all where there is none such."""
+    if not isinstance(name, str) or name not in PRESETS:
+        return RunConfig()
+    student, distill = PRESETS[name]
+    return RunConfig(preset=name, student=student, distill=distill)
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -271,11 +275,12 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise PipelineError(f"{file}: not a readable TOML file ({error}).") from error
 
 
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with what `over` has, section by section."""
     merged = dict(base)
     for key, value in over.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merge(merged[key], value) if both else value
+        merged[key] = merge(merged[key], value) if both else value
     return merged
 
 

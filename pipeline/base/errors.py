@@ -39,6 +39,10 @@ class TargetUnavailable(PipelineError):  # noqa: N818  likewise
     """This host lacks the toolchain or the runtime of one target."""
 
 
+class MissingExtra(PipelineError, ImportError):  # noqa: N818  likewise
+    """A part of pocketbert that was not installed is needed."""
+
+
 @dataclass(frozen=True)
 class NotRun:
     """What could not be measured, and why: shown in place of the figure, never left out."""

@@ -6,6 +6,10 @@ TARGETS = {
     "tflite": ("tflite.target", "TFLite"),
     "tflite-task": ("tflite.task", "TFLiteTask"),
     "coreml": ("coreml.target", "CoreML"),
+    "coreai": ("coreai.target", "CoreAI"),
     "executorch-coreml": ("executorch.with_coreml", "ExecuTorchCoreML"),
 }
-DEFAULT_TARGETS = ("executorch", "tflite", "tflite-task", "coreml")
+# On a host, the lightest runtime answers: LiteRT needs no torch, which takes seconds to import.
+NEED_NO_TORCH = ("tflite", "tflite-task", "coreai")
+LIGHTEST_FIRST = (*NEED_NO_TORCH, *(name for name in TARGETS if name not in NEED_NO_TORCH))
+DEFAULT_TARGETS = ("executorch", "tflite", "tflite-task", "coreml", "coreai")

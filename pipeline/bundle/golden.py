@@ -113,9 +113,15 @@ def read_golden(path: Path, manifest: Manifest) -> tuple[GoldenCase, ...]:
     Raises:
         BundleError: cases that no runtime may see, or not one logit a label of every artefact.
     """
-    cases = read_checked(path / GOLDEN, _GOLDEN).cases
+    golden = read_checked(path / GOLDEN, _GOLDEN)
+    cases = golden.cases
     if not cases:
         raise BundleError(f"{path / GOLDEN}: holds no case. Make the bundle again.")
+    if not 0 <= golden.torture <= len(cases):
+        raise BundleError(
+            f"{path / GOLDEN}: torture is {golden.torture}, and there are {len(cases)} cases. "
+            "Make the bundle again."
+        )
     for row, case in enumerate(cases):
         _check_case(path, manifest, row, case)
     return cases

@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 from ..base.errors import BundleError, InputError
-from ..base.files import replacing_folder
-from .layout import APPS, MANIFEST, SIGNATURE, App
+from ..base.files import refuse_foreign, replacing_folder
+from .layout import APPS, MANIFEST, SIGNATURE, App, foreign
 from .manifest import check_files, read_manifest
 from .open import Bundle
 
@@ -17,20 +17,20 @@ def install(bundle: Bundle, destination: Path) -> Path:
     other destination becomes the whole bundle. What was there stays until the new one is whole.
 
     Raises:
-        InputError: the destination holds something other than a bundle or can't be written, or the
-            bundle has nothing that the app runs.
+        PipelineError: the destination holds something other than a bundle.
+        InputError: it can't be written, or the bundle has nothing that the app runs.
         BundleError: the bundle was changed while it was copied.
     """
     app = next((app for app in APPS.values() if (destination / app.mark).exists()), None)
     folder = destination / app.folder if app else destination
-    if folder.exists() and not (folder / MANIFEST).is_file() and not _empty(folder):
+    if destination.name in {f"{name}_demo" for name in APPS} and not destination.exists():
         raise InputError(
-            f"{folder}: is no bundle, and would be replaced. Give an app's folder, a bundle, or a "
-            "folder that does not exist."
+            f"{destination}: is not there. Start where the sample app lies, or give its path."
         )
+    refuse_foreign(folder, foreign)
     names = _carried(bundle, app)
     try:
-        with replacing_folder(folder) as new:
+        with replacing_folder(folder, foreign) as new:
             for name in names:
                 (new / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(bundle.path / name, new / name)
@@ -44,10 +44,6 @@ def install(bundle: Bundle, destination: Path) -> Path:
             f"{folder}: {error.strerror}, so what was there stays. Make room, or allow writing."
         ) from error
     return folder
-
-
-def _empty(folder: Path) -> bool:
-    return folder.is_dir() and not any(folder.iterdir())
 
 
 def _carried(bundle: Bundle, app: App | None) -> tuple[str, ...]:

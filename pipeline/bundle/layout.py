@@ -1,6 +1,10 @@
 """File layout of a bundle, and which part of it each sample app takes."""
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
+
+from ..base.files import first_beyond
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
@@ -23,5 +27,23 @@ APPS = {
     "android": App(
         "app/src/main/AndroidManifest.xml", "app/src/main/assets/bundle", ("executorch", "tflite")
     ),
-    "ios": App("project.yml", "Resources/bundle", ("coreml", "executorch", "tflite")),
+    "ios": App(
+        "ChatDemo.xcodeproj/project.pbxproj",
+        "Resources/bundle",
+        ("coreml", "executorch", "tflite"),
+    ),
 }
+
+
+def foreign(folder: Path) -> Path | None:
+    """The first file in `folder` that is no part of a bundle; None where all are.
+
+    A manifest alone is no mark: web apps, browser extensions and Android projects have one.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        named = {*manifest["files"], MANIFEST, SIGNATURE}
+        ours = {"schema", "tokenizer", "artifacts", "provenance"} <= manifest.keys()
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        ours = False
+    return first_beyond(folder, named if ours else ())

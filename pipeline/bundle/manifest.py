@@ -5,8 +5,9 @@ it may be. `manifest.schema.json` beside this file says the same to other langua
 2020-12); docs/bundle.md explains the fields.
 """
 
+import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -23,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
-from ..base.errors import BundleError
+from ..base.errors import BundleError, DataError
 from ..base.files import sha256
 from ..base.recipes import Recipe
 from .layout import MANIFEST, READ, SIGNATURE
@@ -36,6 +37,10 @@ READ_BYTES = 256 << 20  # of each of READ, which are read into memory
 FILE_BYTES = 4 << 30
 FILES = 10_000
 LENGTH = 1 << 16  # tokens
+LINK = (
+    "is a link, and may lead out of the bundle. Copy the bundle with its links resolved (cp -rL; "
+    "from the Hugging Face hub, download it with local_dir)."
+)
 
 
 def _inside(path: str) -> str:
@@ -51,8 +56,11 @@ def _inside(path: str) -> str:
 
 
 # In patterns, control characters and what separates paths on any system.
-Text = Annotated[str, StringConstraints(max_length=2000)]
-Name = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,500}$")]
+TEXT = 2000  # characters
+NAME = 500
+Text = Annotated[str, StringConstraints(max_length=TEXT)]
+ONE_NAME = rf"[^\x00-\x1f\x7f]{{1,{NAME}}}"
+Name = Annotated[str, StringConstraints(pattern=f"^{ONE_NAME}$")]
 FileName = Annotated[
     str,
     StringConstraints(pattern=r"^[^/\\:\x00-\x1f\x7f]{1,200}$"),
@@ -71,7 +79,10 @@ Pieces = Annotated[int, Field(ge=1, le=1 << 24)]
 
 class _Part(BaseModel):
     # A later minor version may say more than this one reads.
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+    # Built when first used: a wrong path is refused before.
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True
+    )
 
 
 class FileSeal(_Part):
@@ -178,6 +189,27 @@ class Manifest(_Part):
         return self.model_dump(mode="json", by_alias=True)
 
 
+def check_names(data: str, labels: Sequence[str], out_of_scope_label: str) -> None:
+    """Refuse names that no bundle takes, before anything is trained for it.
+
+    Raises:
+        DataError: the first, with what is wrong with it.
+    """
+    named = [("the name of the data", data), ("data.out_of_scope_label", out_of_scope_label)]
+    for what, name in (*named, *(("intent", label) for label in labels)):
+        if not re.fullmatch(ONE_NAME, name):
+            why = f"{len(name)} characters" if len(name) > NAME else "an unprintable character"
+            raise DataError(
+                f"{what} {name[:40]!r} has {why if name else 'no character'}; 1 to {NAME} "
+                "printable ones are allowed. Rename it."
+            )
+    if out_of_scope_label in labels:
+        raise DataError(
+            f"intent {out_of_scope_label!r} is also the name of what is out of scope. Rename the "
+            "intent, or choose another data.out_of_scope_label."
+        )
+
+
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of the bundle in `folder`.
 
@@ -215,6 +247,8 @@ def read_plain(file: Path, limit: int) -> bytes:
     """
     try:
         found = file.lstat()
+        if stat.S_ISLNK(found.st_mode):
+            raise BundleError(f"{file}: {LINK}")
         if not stat.S_ISREG(found.st_mode):
             raise BundleError(f"{file}: is no plain file. Make the bundle again.")
         if found.st_size > limit:
@@ -252,7 +286,9 @@ def check_files(folder: Path, files: Mapping[str, FileSeal]) -> None:
     """
     for name, seal in files.items():
         file = folder / name
-        if not _is_plain(folder, name):
+        if link := _link(folder, name):
+            raise BundleError(f"{link}: {LINK}")
+        if not file.is_file():
             raise BundleError(f"{file}: is missing or no plain file. Make the bundle again.")
         size = file.stat().st_size
         if size != seal.bytes:
@@ -266,14 +302,14 @@ def check_files(folder: Path, files: Mapping[str, FileSeal]) -> None:
             )
 
 
-def _is_plain(folder: Path, name: str) -> bool:
-    """Whether `name` is a file that no link on the way to it leads elsewhere."""
+def _link(folder: Path, name: str) -> Path | None:
+    """The first link on the way from `folder` to its file `name`."""
     path = folder
     for part in PurePosixPath(name).parts:
         path = path / part
         if path.is_symlink():
-            return False
-    return path.is_file()
+            return path
+    return None
 
 
 def _check_schema(folder: Path, schema: str) -> None:

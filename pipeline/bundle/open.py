@@ -7,20 +7,25 @@ reproduced the golden cases. Kotlin and Swift read the same files; docs/bundle.m
 import dataclasses
 import os
 from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
 
-from ..base.errors import BundleError, ModelError
-from ..base.formats import TARGETS
+from ..base.errors import BundleError, ModelError, TargetUnavailable
+from ..base.files import is_litter
+from ..base.formats import LIGHTEST_FIRST, TARGETS
 from ..models.calibration import Calibration
+from ..models.characters import Characters
 from ..models.vocabulary import Vocabulary, read_vocabulary
 from ..targets import get_target
 from ..targets.base import Artifact, Runner
+from .classify import Answer, ChatEngine, Classifier
 from .golden import GoldenCase, read_golden
-from .layout import MANIFEST, REPLIES, SIGNATURE, VOCABULARY
+from .layout import CHARACTERS, MANIFEST, REPLIES, SIGNATURE, VOCABULARY
 from .manifest import (
     MANIFEST_BYTES,
     SIGNATURE_BYTES,
@@ -31,7 +36,6 @@ from .manifest import (
     read_checked,
     read_plain,
 )
-from .signing import check_signature
 
 ATTEMPTS = 5  # at a bundle that is replaced while it is read
 
@@ -48,11 +52,12 @@ class Sealed:
 
 
 _REPLIES = TypeAdapter(dict[str, tuple[str, ...]])
+_CHARACTERS = TypeAdapter(Characters)
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened bundle; every digest in it has been checked."""
+    """An opened bundle; every digest in it has been checked. Threads may share it."""
 
     path: Path
     name: str
@@ -92,8 +97,39 @@ class Bundle:
             ) from error
         return runner
 
+    def classifier(self, runtime: str | None = None) -> Classifier:
+        """What classifies texts: the artefact `runtime`, or the lightest whose runtime is here.
 
-def open_bundle(path: Path, key: Path | None = None) -> Bundle:
+        Raises:
+            BundleError: no such artefact, a damaged file, or other ids or logits than sealed.
+            TargetUnavailable: this host lacks the runtime, or has that of no artefact.
+        """
+        if runtime is not None:
+            return Classifier(self, runtime, self.load(runtime))
+        lacking = list[str]()
+        for name in (name for name in LIGHTEST_FIRST if name in self.artifacts):
+            try:
+                return Classifier(self, name, self.load(name))
+            except TargetUnavailable as error:
+                lacking.append(str(error))
+        raise TargetUnavailable(
+            f"{self.path}: no artefact of it runs here. {' '.join(lacking)}".rstrip()
+        )
+
+    def reply(self, text: str) -> Answer:
+        """What the chat answers; the first call loads the lightest runtime that is here.
+
+        Raises:
+            BundleError, TargetUnavailable: as `classifier`.
+        """
+        return self._chat.answer(text)
+
+    @cached_property
+    def _chat(self) -> ChatEngine:
+        return ChatEngine(self.classifier())
+
+
+def open_bundle(path: str | PathLike[str], key: str | PathLike[str] | None = None) -> Bundle:
     """Check every file of the bundle at `path` against its manifest, and open it.
 
     Args:
@@ -105,6 +141,7 @@ def open_bundle(path: Path, key: Path | None = None) -> Bundle:
             not signed as asked.
         InputError: the key is none.
     """
+    path, key = Path(path), Path(key) if key is not None else None
     for _ in range(ATTEMPTS):
         place = _place(path)
         try:
@@ -166,6 +203,8 @@ def _open(path: Path, key: Path | None) -> Bundle:
     signed = os.path.lexists(path / SIGNATURE)
     signature = read_plain(path / SIGNATURE, SIGNATURE_BYTES) if signed else None
     if key:
+        from .signing import check_signature
+
         check_signature(path, content, signature, key)
     manifest = parse_manifest(path, content)
     try:
@@ -181,7 +220,10 @@ def _check_added(path: Path, manifest: Manifest) -> None:
         f.relative_to(path).as_posix() for f in path.rglob("*") if f.is_symlink() or not f.is_dir()
     }
     for name in sorted(found - manifest.files.keys() - {MANIFEST, SIGNATURE}):
-        raise BundleError(f"{path / name}: is not in the manifest. Remove it, or seal again.")
+        whose = "was left here by a file manager, and " if is_litter(path / name) else ""
+        raise BundleError(
+            f"{path / name}: {whose}is not in the manifest. Remove it, or seal again."
+        )
 
 
 def _parse(path: Path, manifest: Manifest) -> Bundle:
@@ -202,6 +244,7 @@ def _parse(path: Path, manifest: Manifest) -> Bundle:
             f"{path / VOCABULARY}: has {len(vocabulary)} pieces, and the manifest says "
             f"{manifest.tokenizer.pieces}. Make the bundle again."
         )
+    read_checked(path / CHARACTERS, _CHARACTERS)  # for phones: their tokenizer dies of a bad one
     return Bundle(
         path=path,
         name=manifest.name,

@@ -9,11 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..base.files import replacing_folder, sha256, write_json
+from ..base.errors import BundleError, PipelineError
+from ..base.files import is_litter, replacing_folder, sha256, write_json
 from ..models.characters import characters
 from ..models.vocabulary import Vocabulary
 from .golden import TORTURE, Golden, GoldenCase
-from .layout import CHARACTERS, GOLDEN, MANIFEST, REPLIES
+from .layout import CHARACTERS, GOLDEN, MANIFEST, REPLIES, foreign
 from .manifest import SCHEMA, read_manifest
 from .open import Sealed
 
@@ -31,11 +32,11 @@ def seal(
     out_of_scope_label: str,
 ) -> Path:
     """Write the bundle to `folder`, replacing an older one only when the new one is whole."""
-    with replacing_folder(folder) as new:
+    with replacing_folder(folder, foreign) as new:
         vocabulary.save(new)
         write_json(new / REPLIES, replies)
         write_json(new / CHARACTERS, asdict(characters(**vocabulary.settings)), compact=True)
-        torture = sum(case.text in TORTURE for case in golden)  # these come first
+        torture = sum(case.text in TORTURE for case in golden[: len(TORTURE)])  # they come first
         write_json(new / GOLDEN, asdict(Golden(torture, golden)), compact=True)
         for sealed in artifacts.values():
             _copy(sealed.artifact.path, new / sealed.artifact.path.name)
@@ -55,15 +56,25 @@ def seal(
             "files": _inventory(new),
         }
         write_json(new / MANIFEST, manifest)
-        read_manifest(new)  # what no reader would take is not sealed
+        try:
+            read_manifest(new)
+        except BundleError as error:
+            raise PipelineError(
+                f"{folder}: was not sealed, since no reader would take it ({error}). This is a "
+                "fault of pocketbert: please report it with the command that you gave."
+            ) from error
     return folder
 
 
 def _copy(source: Path, target: Path) -> None:
     if source.is_dir():
-        shutil.copytree(source, target)
+        shutil.copytree(source, target, ignore=_litter)
     else:
         shutil.copyfile(source, target)
+
+
+def _litter(_: str, names: list[str]) -> list[str]:
+    return [name for name in names if is_litter(Path(name))]
 
 
 def _describe(sealed: Sealed) -> dict[str, Any]:

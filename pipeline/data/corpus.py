@@ -242,6 +242,12 @@ def _with_unlabeled(corpus: Corpus, source: str, config: DataConfig) -> Corpus:
     return replace(corpus, unlabeled=new, findings=findings)
 
 
+def _name(source: str) -> str:
+    """The last part of a path, also of one such as `.`; of a built-in or hub name, all after /."""
+    name = Path(source).name
+    return Path(source).resolve().name if name in ("", "..") else name
+
+
 def _assemble(name: str, parts: dict[str, list[Row]], findings: tuple[str, ...]) -> Corpus:
     labels = tuple(sorted({row.intent for row in parts["train"] if row.intent is not None}))
     known = {None, *labels}
@@ -253,7 +259,7 @@ def _assemble(name: str, parts: dict[str, list[Row]], findings: tuple[str, ...])
                     "example. Add some, or remove the row."
                 )
     train, validation, test = (_part(parts[part], labels) for part in PARTS)
-    return Corpus(Path(name).name, labels, train, validation, test, findings=findings)
+    return Corpus(_name(name), labels, train, validation, test, findings=findings)
 
 
 def _part(rows: list[Row], labels: tuple[str, ...]) -> Part:

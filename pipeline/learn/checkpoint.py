@@ -7,7 +7,7 @@ they are read; so what it prepared is written here.
 import json
 import shutil
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..base.errors import ModelError
-from ..base.files import replacing_folder, write_json
+from ..base.files import clean_up, first_beyond, replacing_folder, write_json
 from . import team
 
 RECORD = "checkpoint.json"
@@ -42,14 +42,43 @@ class State:
     modules: Mapping[str, nn.Module]
     optimizer: Any
     schedule: Any
-    tally: dict[str, float]  # plain values, by name
+    tally: dict[str, Any]  # plain values, by name
+
+
+def foreign(folder: Path) -> Path | None:
+    """The first file in `folder`, that of one step, that no training left there."""
+    random = {file.name for file in folder.glob(RANDOM.format("*"))}
+    ours = (folder / RECORD).is_file()
+    return first_beyond(folder, {RECORD, TENSORS, *random} if ours else ())
+
+
+def is_step(folder: Path) -> bool:
+    """Whether `folder` has the name of a checkpoint."""
+    return folder.name.isdigit()
+
+
+def clear(folder: Path) -> None:
+    """Remove the checkpoints in `folder`, and `folder` once it is empty."""
+    if not folder.is_dir():
+        return
+    clean_up(folder)
+    _drop(folder, None)
+    with suppress(OSError):  # it holds something else, which stays
+        folder.rmdir()
+
+
+def _drop(folder: Path, before: int | None) -> None:
+    """Remove the checkpoints of steps before `before`, or all of them."""
+    for old in filter(is_step, folder.iterdir()):
+        if (before is None or int(old.name) < before) and foreign(old) is None:
+            shutil.rmtree(old)
 
 
 def last(checkpoints: Checkpoints | None) -> Path | None:
     """The newest checkpoint; each is a folder named after its step, whole or absent."""
     if checkpoints is None or not checkpoints.folder.is_dir():
         return None
-    return max((p for p in checkpoints.folder.iterdir() if p.name.isdigit()), default=None)
+    return max(filter(is_step, checkpoints.folder.iterdir()), default=None)
 
 
 def newest(checkpoints: Checkpoints | None, settings: Mapping[str, Any]) -> Path | None:
@@ -83,7 +112,8 @@ def save(
     Every process calls this; the main one writes all but the others' random numbers.
     """
     main = accelerator.is_main_process
-    with replacing_folder(folder / f"{step:09}") if main else nullcontext() as new:
+    kept = folder / f"{step:09}"
+    with replacing_folder(kept, foreign) if main else nullcontext() as new:
         place = Path(team.broadcast(str(new)))  # which only the main process has made
         save_file(_random(accelerator.device), place / RANDOM.format(accelerator.process_index))
         if new is not None:
@@ -100,9 +130,7 @@ def save(
             write_json(new / RECORD, record)
         accelerator.wait_for_everyone()
     if main:
-        for old in folder.iterdir():
-            if old.name.isdigit() and int(old.name) < step:
-                shutil.rmtree(old)
+        _drop(folder, step)
 
 
 def restore(accelerator: Accelerator, folder: Path, state: State) -> None:

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from transformers import BertConfig, BertForSequenceClassification
-from transformers.models.bert.modeling_bert import BertLayer
 
 from ..base.config import StudentSpec
 from ..base.errors import ModelError
 from ..models.batches import batch_tensors
 from ..models.prune import prune
+from ..models.stock import BertConfig, BertForSequenceClassification, BertLayer
 from ..models.student import FactorizedEmbedding, Student
 from ..models.teacher import Teacher
 from ..models.vocabulary import PAD, Vocabulary

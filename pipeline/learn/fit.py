@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
-from transformers import BertForSequenceClassification, BertModel
 
 from ..base.arrays import Logits
 from ..base.config import TeacherConfig
@@ -23,6 +22,7 @@ from ..models.batches import batch_tensors, run_batched
 from ..models.encoders import MINILM, load_encoder, locate
 from ..models.metrics import accuracy
 from ..models.other import open_other
+from ..models.stock import BertForSequenceClassification, BertModel
 from ..models.teacher import NOTES, Teacher, linear_head, load_teacher, pooled
 from ..models.tokenizer import read_object
 from ..models.vocabulary import Vocabulary

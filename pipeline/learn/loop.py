@@ -6,9 +6,12 @@ It minimises what a module computes for a batch; it knows neither teacher nor st
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from math import ceil
+from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -16,11 +19,13 @@ from torch.utils.data import DataLoader, Sampler
 from transformers import get_linear_schedule_with_warmup
 
 from ..base.errors import PipelineError
+from ..base.events import EpochScored, TrainingEnded, TrainingStep, emit
 from ..base.progress import track
 from . import team
 from .checkpoint import Checkpoints, State, last, newest, restore, save
 
 Batch = dict[str, Tensor]
+POINTS = 200  # of a loss curve
 POOL = 50  # batches that are sorted by length together: little padding, much mixing
 
 
@@ -80,13 +85,45 @@ class _Kept:
         decay = 1 - 1 / max(1, share)
         moving = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(module, multi_avg_fn=moving)
-        self.tally = {"score": -1.0, "epochs_since": 0}
+        self.tally: dict[str, Any] = {"score": -1.0, "epochs_since": 0}
 
     def take_if_better(self, module: nn.Module, score: float) -> None:
         self.tally["epochs_since"] += 1
         if score > self.tally["score"]:
             self.tally.update(score=score, epochs_since=0)
             self.average.module.load_state_dict(module.state_dict())
+
+
+class _Curve:
+    """Losses and scores of a whole training; they lie in `tally`, which checkpoints keep."""
+
+    def __init__(self, what: str, total: int, tally: dict[str, Any]) -> None:
+        self._what, self._total, self._tally = what, total, tally
+        self._every = ceil(total / POINTS)
+        tally.update(losses=[], scores=[], summed=0.0)
+
+    def add_loss(self, step: int, loss: float) -> None:
+        """Of the batch of `step`, counted from 1."""
+        emit(TrainingStep(self._what, step, self._total, loss))
+        tally = self._tally
+        tally["summed"] += loss
+        since = step - (tally["losses"][-1][0] if tally["losses"] else 0)
+        if since == self._every or step == self._total:
+            tally["losses"].append([step, tally["summed"] / since])
+            tally["summed"] = 0.0
+
+    def add_score(self, step: int, score: float) -> None:
+        """Of the model after `step`."""
+        emit(EpochScored(self._what, step, score))
+        self._tally["scores"].append([step, score])
+
+    def end(self) -> None:
+        """Tell of the whole."""
+        losses, scores = (
+            tuple((step, value) for step, value in self._tally[name])
+            for name in ("losses", "scores")
+        )
+        emit(TrainingEnded(self._what, losses, scores))
 
 
 def train(
@@ -118,47 +155,87 @@ def train(
         PipelineError: the loss is no longer finite; says at which step.
         ModelError: the checkpoint was made with other settings.
     """
-    accelerator = team.accelerator()
-    accelerator.free_memory()  # of an earlier training
-    _check_share(plan.batch_size, accelerator.num_processes)
-    set_seed(plan.seed, device_specific=True)
     settings = _settings(groups, len(lengths), plan, checkpoints)
     found = newest(checkpoints, settings)
-    first = int(found.name) if found else 0
-    batches = LengthBatches(lengths, plan, first)
-    total = first + len(batches)
-    optimizer = torch.optim.AdamW(groups, fused=True)
-    schedule = get_linear_schedule_with_warmup(optimizer, int(plan.warmup * total), total)
-    prepared, optimizer, loader, schedule = accelerator.prepare(
-        module, optimizer, _loader(batches, collate), schedule
-    )
-    kept = _Kept(module, int(plan.averaged_share * total))
-    modules = {"module": module, "kept": kept.average}
-    state = State(modules, optimizer, schedule, kept.tally)
+    training = _prepare(module, groups, LengthBatches(lengths, plan, _steps(found)), collate, plan)
+    accelerator, state = training.accelerator, training.state
+    kept, total = training.kept, training.total
+    curve = _Curve(plan.what, total, kept.tally)
     if found:
         restore(accelerator, found, state)
     module.train()
-    stream = iter(loader)
-    for step in track(range(first, total), plan.what):
+    stream = iter(training.loader)
+    for step in track(range(_steps(found), total), plan.what):
         check = partial(_check_finite, step=step, total=total, checkpoints=checkpoints)
-        check(loss := prepared(**next(stream)), "loss")
-        accelerator.backward(loss)
-        norm = accelerator.clip_grad_norm_(module.parameters(), plan.max_norm)
-        if accelerator.scaler is None:  # which skips such steps itself
-            check(norm, "gradient")
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
+        curve.add_loss(step + 1, _learn(training, next(stream), plan.max_norm, check))
         if score is None:
             kept.average.update_parameters(module)
-        elif (step + 1) % batches.per_epoch == 0:
-            kept.take_if_better(module, _agreed(score, module))
+        elif (step + 1) % training.per_epoch == 0:
+            curve.add_score(step + 1, agreed := _agreed(score, module))
+            kept.take_if_better(module, agreed)
             if kept.tally["epochs_since"] >= plan.patience:
                 break
         if checkpoints and (step + 1) % checkpoints.every == 0:
             save(accelerator, checkpoints.folder, step + 1, state, settings)
     module.load_state_dict(kept.average.module.state_dict())
     module.to("cpu").eval()
+    curve.end()
+
+
+@dataclass(frozen=True)
+class _Training:
+    """A training about to begin: what Accelerate prepared, and what will be kept."""
+
+    accelerator: Accelerator
+    module: Any  # as prepared: called for the loss
+    loader: Any
+    state: State
+    kept: _Kept
+    total: int  # steps, those before a checkpoint included
+    per_epoch: int
+
+
+def _prepare(
+    module: nn.Module,
+    groups: list[dict[str, Any]],
+    batches: LengthBatches,
+    collate: Callable[[list[int]], Batch],
+    plan: Plan,
+) -> _Training:
+    accelerator = team.accelerator()
+    accelerator.free_memory()  # of an earlier training
+    _check_share(plan.batch_size, accelerator.num_processes)
+    set_seed(plan.seed, device_specific=True)
+    total = plan.epochs * batches.per_epoch
+    optimizer = torch.optim.AdamW(groups, fused=True)
+    schedule = get_linear_schedule_with_warmup(optimizer, int(plan.warmup * total), total)
+    prepared, optimizer, loader, schedule = accelerator.prepare(
+        module, optimizer, _loader(batches, collate), schedule
+    )
+    kept = _Kept(module, int(plan.averaged_share * total))
+    state = State({"module": module, "kept": kept.average}, optimizer, schedule, kept.tally)
+    return _Training(accelerator, prepared, loader, state, kept, total, batches.per_epoch)
+
+
+def _learn(
+    training: _Training, batch: Batch, max_norm: float, check: Callable[[Tensor, str], None]
+) -> float:
+    """Make one step of the optimizer; returns the loss of its batch."""
+    accelerator, state = training.accelerator, training.state
+    check(loss := training.module(**batch), "loss")
+    accelerator.backward(loss)
+    norm = accelerator.clip_grad_norm_(state.modules["module"].parameters(), max_norm)
+    if accelerator.scaler is None:  # which skips such steps itself
+        check(norm, "gradient")
+    state.optimizer.step()
+    state.schedule.step()
+    state.optimizer.zero_grad()
+    return float(loss.item())
+
+
+def _steps(checkpoint: Path | None) -> int:
+    """How many steps were made before."""
+    return int(checkpoint.name) if checkpoint else 0
 
 
 def _loader(batches: LengthBatches, collate: Callable[[list[int]], Batch]) -> "DataLoader[Batch]":

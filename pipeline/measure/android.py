@@ -26,11 +26,13 @@ ACTIVITY = f"{PACKAGE}/.BenchmarkActivity"
 # Which adb and the app may write and read, without a permission: below Android/data, a folder that
 # adb makes is closed to the app from Android 11 on.
 FOLDER = f"/sdcard/Android/media/{PACKAGE}/bench"
-EMULATORS = ("ranchu", "goldfish", "cuttlefish", "vbox86")  # ro.hardware
+EMULATORS = ("ranchu", "goldfish", "cuttlefish", "cutf_cvm", "vbox86")  # ro.hardware
 ANSWER_S = 30.0  # for a single command
 START_S = 120.0  # am start -W waits for the first frame, which a slow emulator takes long for
 PUSH_S = 300.0
 POLL_S = 1.0
+COMPILE_S = 300.0
+COOLING_S = 300.0  # that the app waits for a cool phone, before it gives up
 THERMAL = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
 GONE = r"device .*not found|device offline|error: closed|exit 255"
 STATES = {
@@ -91,18 +93,22 @@ def measure(
     serial = device.serial
     if not _shell(serial, f"pm path {PACKAGE} || true").strip():
         raise DeviceError(
-            f"{serial}: the app {PACKAGE} is not installed. In android_demo: ./gradlew installDebug"
+            f"{serial}: the app {PACKAGE} is not installed. In android_demo: "
+            "./gradlew :app:installRelease"
         )
     place = f"{FOLDER}/{sha256(bundle.path / MANIFEST)[:16]}"
     record = f"{FOLDER}/{target}.json"
     _shell(serial, f"mkdir -p {FOLDER} && rm -rf {place} {record} {record}.sha256")
     _adb(serial, ("push", str(bundle.path), place), f"{serial}: push", PUSH_S)
+    # As a phone has it some days after the installation, whatever was profiled until now.
+    _shell(serial, f"cmd package compile -m speed -f {PACKAGE} || true", COMPILE_S)
     before = _thermal(serial)
     started = _shell(
         serial,
         f"am start -W -S -n {ACTIVITY} --es bundle {place} --es runtime {target} "
         f"--es record {record} --ei warmUp {rules.warm_up} --ei queries {rules.queries} "
-        f"--ef seconds {rules.seconds} --ef coolDown {rules.cool_down_s} 2>&1",
+        f"--ef seconds {rules.seconds} --ef coolDown {rules.cool_down_s} "
+        f"--ei sustained {rules.sustained_minutes} --es kind {device.kind} 2>&1",
         START_S,
     )
     if "Error" in started:
@@ -129,11 +135,17 @@ def measure(
 
 
 def _describe(serial: str) -> Device:
-    names = ("ro.product.model", "ro.build.version.release", "ro.hardware", "ro.kernel.qemu")
+    names = (
+        *("ro.product.model", "ro.build.version.release", "ro.hardware"),
+        *("ro.kernel.qemu", "ro.product.device", "ro.boot.hardware"),
+    )
     answers = [_shell(serial, f"getprop {name}").strip() for name in names]
-    emulated = answers[2] in EMULATORS or answers[3] == "1"
+    model, release, hardware, qemu, product, boot = answers
+    emulated = (
+        hardware in EMULATORS or boot in EMULATORS or qemu == "1" or product.startswith("vsoc")
+    )
     kind: Kind = "android-emulator" if emulated else "android-device"
-    return Device(serial, answers[0] or serial, answers[1] or "unknown", kind)
+    return Device(serial, model or serial, release or "unknown", kind)
 
 
 def _wait(serial: str, marker: str, rules: Rules, sleep: Callable[[float], None]) -> str:
@@ -142,7 +154,7 @@ def _wait(serial: str, marker: str, rules: Rules, sleep: Callable[[float], None]
     Anything else is half written, unless it is an error.
     """
     # Queries of a slow phone may take a while: ten times what the rules ask for, and a minute.
-    limit = 60 + 10 * rules.seconds + rules.cool_down_s
+    limit = 60 + 10 * rules.seconds + rules.cool_down_s + COOLING_S + 61 * rules.sustained_minutes
     for _ in track(range(int(limit / POLL_S)), f"Wait for {serial}"):
         found = _shell(serial, f"cat {marker} 2>/dev/null || true").strip()
         if re.fullmatch("[0-9a-f]{64}", found):

@@ -31,6 +31,7 @@ SETUP = "Run scripts/arm64 in the repository."
 RUNNERS = {"executorch": "executorch_runner", "tflite": "litert_runner"}
 PACKAGES = {"executorch": "executorch", "tflite": "ai-edge-litert"}
 EQUAL = 1e-4  # of a logit
+HANGS = 3600  # seconds after which an emulation is given up that takes a minute
 CALLS = 40  # whose instructions are counted; starting the program varies by some thousands
 BASE = "fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid"
 DOT = f"{BASE} atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp"
@@ -156,9 +157,15 @@ def _run(
             str(repeats),
         ]
         lines = "".join(f"{len(ids)} {' '.join(map(str, ids))}\n" for ids in texts)
-        done = subprocess.run(  # noqa: S603  our own program
-            command, input=lines, capture_output=True, text=True, check=False
-        )
+        try:
+            done = subprocess.run(  # noqa: S603  our own program
+                command, input=lines, capture_output=True, text=True, check=False, timeout=HANGS
+            )
+        except subprocess.TimeoutExpired as error:
+            raise BundleError(
+                f"{target}: the runner on an emulated {core} did not end within {HANGS} s. Try "
+                "again when the machine has less to do."
+            ) from error
         if done.returncode != 0:
             last = done.stderr.strip().rpartition("\n")[2]
             raise BundleError(f"{target}: the runner failed on an emulated {core}: {last}")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..base.arrays import Logits
 from ..base.config import DataConfig
@@ -9,11 +10,12 @@ from ..base.errors import BundleError, NotRun, TargetUnavailable
 from ..base.files import sha256
 from ..base.progress import track
 from ..bundle.open import Bundle, Sealed
-from ..data.corpus import Part, read_labelled
-from ..models.metrics import Evaluation, agreement, evaluate
-from ..models.student import load_student
 from ..targets.base import Runner
-from .gates import run_texts
+
+# Golden cases are checked without the libraries that figures on labelled text need.
+if TYPE_CHECKING:
+    from ..data.corpus import Part
+    from ..models.metrics import Evaluation
 
 NO_STUDENT = "no float student beside the bundle; name its folder with --student"
 
@@ -24,7 +26,7 @@ class Audit:
 
     engine: str
     golden_cases: int
-    evaluation: Evaluation | NotRun
+    evaluation: "Evaluation | NotRun"
     agreement: float | NotRun  # with the float student
 
 
@@ -61,6 +63,8 @@ def evaluate_bundle(
         BundleError: an artefact does not reproduce its golden cases.
         ModelError: the student's folder cannot be read.
     """
+    from ..data.corpus import read_labelled
+
     part, findings = read_labelled(file, data, bundle.labels)
     reference = _student_logits(bundle, part, student)
     outcomes: dict[str, Audit | TargetUnavailable] = {}
@@ -78,9 +82,12 @@ def _audit(
     bundle: Bundle,
     sealed: Sealed,
     runner: Runner,
-    part: Part,
+    part: "Part",
     reference: Logits | NotRun,
 ) -> Audit:
+    from ..models.metrics import agreement, evaluate
+    from .gates import run_texts
+
     what = f"{sealed.artifact.target} reads"
     inside = run_texts(runner, bundle.vocabulary, part.texts, what)
     outside = run_texts(runner, bundle.vocabulary, part.out_of_scope, what)
@@ -89,10 +96,12 @@ def _audit(
     return Audit(runner.engine, len(bundle.golden), evaluation, agreed)
 
 
-def _student_logits(bundle: Bundle, part: Part, folder: Path | None) -> Logits | NotRun:
+def _student_logits(bundle: Bundle, part: "Part", folder: Path | None) -> Logits | NotRun:
     chosen = folder or bundle.path.resolve().parent / "student"
     if folder is None and not chosen.is_dir():
         return NotRun(NO_STUDENT)
+    from ..models.student import load_student
+
     student = load_student(chosen)
     digest = sha256(chosen / "model.safetensors")
     if digest != bundle.manifest.provenance.student_sha256:

@@ -4,7 +4,7 @@ It measures on the validation part, so that the test part stays unseen until the
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +13,7 @@ from ..base.arrays import Logits
 from ..base.config import Gates
 from ..base.files import tree_bytes
 from ..base.recipes import INT4_GROUP, RECIPES, Recipe
+from ..bundle.manifest import TEXT
 from ..data.corpus import Part
 from ..models.lean import LeanBert
 from ..models.metrics import accuracy, agreement
@@ -38,8 +39,20 @@ class Trial:
         return (
             f"{self.recipe.name}{kept}: {self.size_bytes / 1e6:.2f} MB, loses {self.loss:.1%}, "
             f"agrees {self.agreement:.1%}: {'taken' if self.taken else 'refused'}"
-            + "".join(f" ({failure})" for failure in self.failures)
+            + "".join(f" ({failure.partition('. ')[0]})" for failure in self.failures[:1])
         )
+
+
+def explain(trials: Sequence[Trial]) -> str:
+    """What was tried, in the order of trial; the last that were refused go where it is too long."""
+    *refused, last = map(str, trials)
+    room = TEXT - len(last) - 40  # for the words below
+    words = ""
+    for number, one in enumerate(refused):
+        if len(words) + len(one) + 2 > room:
+            return f"{words}{len(refused) - number} more refused; {last}"
+        words += f"{one}; "
+    return words + last
 
 
 def candidates(
@@ -107,4 +120,4 @@ def choose(
             if taken:
                 kept = Path(shutil.move(artifact.path, out))
                 break
-    return replace(artifact, path=kept, reason="; ".join(map(str, trials)))
+    return replace(artifact, path=kept, reason=explain(trials))

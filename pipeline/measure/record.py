@@ -78,6 +78,16 @@ class Thermal:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Minute:
+    """Inference in one minute of a sustained measurement, milliseconds."""
+
+    p50: float
+    p90: float
+    n: int
+    thermal: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class LatencyRecord:
     """What an artefact cost on one machine."""
 
@@ -87,7 +97,7 @@ class LatencyRecord:
     artifact: str  # its name in the bundle
     sha256: str  # of the artefact
     runtime: str  # with its version
-    threads: int
+    threads: int | None = None  # None where the runtime does not tell
     by_length: tuple[LengthCost, ...]
     warm_up: int = 0  # queries run before any was counted
     seconds: float = 0.0  # that the queries took, by both clocks together
@@ -97,11 +107,16 @@ class LatencyRecord:
     memory_before_bytes: int | None = None  # resident, in a fresh process with the runtime loaded
     memory_loaded_bytes: int | None = None  # and once it has loaded the artefact and answered
     memory_peak_bytes: int | None = None  # the most that was resident meanwhile
+    memory_closed_bytes: int | None = None  # and what stays once the artefact is closed
     wall: Steps | None = None
     cpu: Steps | None = None  # thread CPU time, where the system tells it
     serial: str = ""  # tells two devices of one name apart
     busy: bool = False  # other programs took the processor meanwhile: do not compare
     thermal: Thermal | None = None
+    build_type: str = ""  # of an app: release or debug, which is slower
+    soc: str = ""  # a phone's chip
+    charging: bool | None = None
+    minutes: tuple[Minute, ...] = ()  # that the measurement was sustained for
     remarks: tuple[str, ...] = ()
     schema: str = SCHEMA
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from ..base.errors import InputError
-from ..base.files import write_json
+from ..base.files import refuse_other_file, write_json
 from .record import LatencyRecord
 
 
@@ -33,9 +33,11 @@ def write_baseline(records: Sequence[LatencyRecord], file: Path) -> None:
 
     Raises:
         InputError: nothing was counted.
+        PipelineError: `file` is there, and no baseline.
     """
     if not _counts(records):
         raise InputError("Nothing counted instructions, which a baseline keeps. Use --on arm64.")
+    refuse_other_file(file, '"artifact"', '"instructions"')
     write_json(file, [asdict(record) for record in records if record.wall is None])
 
 

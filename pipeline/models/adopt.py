@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from transformers import AutoModelForSequenceClassification
 
 from ..base.errors import ModelError
 from .batches import run_batched
 from .parts import KINDS
+from .stock import AutoModelForSequenceClassification, opening
 from .student import Student
 from .tokenizer import check_ids_equal, read_object, read_tokenizer
 from .vocabulary import PAD, Vocabulary
@@ -79,7 +79,9 @@ def check_same(student: Student, folder: Path, texts: Sequence[str]) -> None:
     """
     vocabulary = student.vocabulary
     check_ids_equal(vocabulary, folder, texts)
-    stock = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    with opening():
+        kind = AutoModelForSequenceClassification
+        stock = kind.from_pretrained(folder, dtype=torch.float32).eval()
     some = texts[:: max(1, len(texts) // COMPARED)][:COMPARED]
 
     def forward(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

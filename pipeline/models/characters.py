@@ -8,7 +8,9 @@ points, and readers in Kotlin and Swift look its answers up. docs/bundle.md desc
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated
 
+from pydantic import Field
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
@@ -19,7 +21,8 @@ SURROGATES = range(0xD800, 0xE000)  # alone they are no text; `base.files.clean`
 HANGUL = range(0xAC00, 0xD7A4)  # too many to list, and decomposed by arithmetic (Unicode 3.12)
 SEPARATOR = "1"  # nothing else becomes it, and nothing is changed by standing beside it
 CHUNK = 256  # characters asked about at once
-Ranges = tuple[tuple[int, int], ...]
+CodePoint = Annotated[int, Field(ge=0, le=LAST)]
+Ranges = tuple[tuple[CodePoint, CodePoint], ...]
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Characters:
     alone: Ranges  # a word of its own: punctuation, ideographs
     # First a code point, then what stands for it; the others stay as they are. No object with
     # characters for keys: Swift takes two of them for one where they are canonically equivalent.
-    replace: tuple[tuple[int, ...], ...]
+    replace: tuple[Annotated[tuple[CodePoint, ...], Field(min_length=1)], ...]
     hangul: bool  # whether syllables fall into their letters
 
 

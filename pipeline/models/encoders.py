@@ -6,10 +6,9 @@ It knows nothing of labels.
 import importlib.util
 from pathlib import Path
 
-from transformers import BertModel
-
 from ..base.errors import ModelError
 from ..base.files import sha256
+from .stock import BertModel
 from .tokenizer import PIECES, read_object, read_tokenizer
 from .vocabulary import Vocabulary
 from .weights import load_weights

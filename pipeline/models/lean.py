@@ -8,11 +8,11 @@ import copy
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from ..base.errors import PipelineError
 from ..base.recipes import EMBEDDING, INT4_GROUP, Recipe, Storage
 from .parts import LayerParts, parts_of
+from .stock import PreTrainedModel
 from .student import FactorizedEmbedding
 
 MASKED = -1e4  # finite in fp16: -inf or finfo.min turns every Core ML logit into NaN

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
 from ..base.arrays import Logits
 from ..base.errors import ModelError
 from ..base.progress import track
+from .stock import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, opening
 from .tokenizer import read_object, read_tokenizer
 from .weights import check_one_label, load_weights
 
@@ -88,7 +88,8 @@ def open_other(folder: Path) -> OtherClassifier:
     model = load_weights(AutoModelForSequenceClassification, folder)
     check_one_label(folder, model.config)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        with opening():
+            tokenizer = AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # each tokenizer raises its own kinds
         raise ModelError(
             f"{folder}: its tokenizer cannot be opened ({str(error).splitlines()[0]}). "

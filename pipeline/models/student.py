@@ -6,17 +6,18 @@ It is a stock `BertForSequenceClassification`, or one of the others that a phone
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from ..base.arrays import Logits
 from ..base.errors import ModelError
 from .batches import run_batched
 from .parts import KINDS
+from .stock import PreTrainedModel, opening
 from .tokenizer import OPTIONS, read_object, read_tokenizer, save_tokenizer
 from .vocabulary import Vocabulary
 
@@ -67,6 +68,20 @@ class Student:
         """Logits (texts, labels) float32, in the order of `texts`."""
         return run_batched(self.forward, self.vocabulary, texts, what)
 
+    @classmethod
+    def from_pretrained(cls, folder: str | PathLike[str]) -> "Student":
+        """Open the student in `folder`, as `save_pretrained` or a run wrote it.
+
+        Raises:
+            ModelError: a file is missing or damaged.
+        """
+        return load_student(Path(folder))
+
+    def save_pretrained(self, folder: str | PathLike[str]) -> None:
+        """As `save`, into a folder that is made where there is none."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        self.save(Path(folder))
+
     def save(self, folder: Path) -> None:
         """Write a Hugging Face folder that stock `from_pretrained` opens: model and tokenizer.
 
@@ -83,6 +98,7 @@ class Student:
         save_tokenizer(self.vocabulary, folder)
 
 
+@opening()
 def load_student(folder: Path) -> Student:
     """Open what `Student.save` wrote.
 

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import BertModel
 
 from ..base.arrays import Logits
 from ..base.files import write_json
 from .batches import run_batched
 from .other import OtherClassifier, open_other
+from .stock import BertModel, opening
 from .tokenizer import PIECES, read_object, save_tokenizer
 from .vocabulary import Vocabulary, read_vocabulary
 
@@ -87,6 +87,7 @@ def pooled(encoder: BertModel, input_ids: Tensor, attention_mask: Tensor) -> Ten
     return mean
 
 
+@opening()
 def load_teacher(folder: Path, max_length: int) -> Teacher:
     """Open what `Teacher.save` wrote."""
     notes = read_object(folder / NOTES)

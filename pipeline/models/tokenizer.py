@@ -46,7 +46,7 @@ def read_tokenizer(folder: Path, max_length: int) -> Vocabulary:
 
 def save_tokenizer(vocabulary: Vocabulary, folder: Path) -> None:
     """Write `vocab.txt` and the stock tokenizer's own files."""
-    from transformers import BertTokenizerFast
+    from .stock import BertTokenizerFast
 
     vocabulary.save(folder)
     settings = vocabulary.settings
@@ -65,10 +65,11 @@ def check_ids_equal(vocabulary: Vocabulary, folder: Path, texts: Sequence[str]) 
     Raises:
         ModelError: they differ; names the first text.
     """
-    from transformers import AutoTokenizer
+    from .stock import AutoTokenizer, opening
 
     try:
-        theirs = AutoTokenizer.from_pretrained(folder)
+        with opening():
+            theirs = AutoTokenizer.from_pretrained(folder)
     except Exception as error:  # each tokenizer raises its own kinds
         raise ModelError(
             f"{folder}: its tokenizer cannot be opened ({str(error).splitlines()[0]}). "

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
 
 from ..base.errors import ModelError
+from .stock import PreTrainedModel, opening
 
 WRAPPERS = {
     "_orig_mod.": "Save the model without torch.compile's wrapper: model._orig_mod.",
@@ -32,14 +32,15 @@ def load_weights(kind: type[Any], folder: Path, **options: Any) -> PreTrainedMod
             "and save the model."
         )
     try:
-        model, info = kind.from_pretrained(
-            folder,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # so that they are named here
-            **options,
-        )
+        with opening():
+            model, info = kind.from_pretrained(
+                folder,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # so that they are named here
+                **options,
+            )
     except Exception as error:  # transformers, safetensors and torch each raise their own
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(

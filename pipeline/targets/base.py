@@ -6,6 +6,7 @@ checked, and each text gets the shortest length that the artefact takes.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,7 +27,7 @@ class Artifact:
     """One lowered model on disk, and how it is to be called."""
 
     target: str
-    path: Path  # a file, or the folder of an .mlpackage
+    path: Path  # a file, or the folder that Apple's formats are
     inputs: tuple[str, ...]  # names: token ids, attention mask, and segment ids where there are any
     dtype: str  # of every input
     lengths: tuple[int, ...]  # tokens; lowest and highest where `dynamic`, else all that it takes
@@ -48,7 +49,7 @@ class Runner(Protocol):
     """A loaded artefact."""
 
     engine: str  # what computes the logits; printed wherever its figures are
-    real: bool  # False where an evaluator stands in for the runtime: its time says nothing
+    untimed: str  # why its time says nothing of a phone's runtime; empty where it does
 
     def logits(self, input_ids: Ids, attention_mask: Ids) -> Logits:
         """Logits (batch, labels) for ids and mask, both (batch, sequence), padded on the right."""
@@ -97,6 +98,15 @@ def check_recipe(target: str, supported: tuple[str, ...], recipe: Recipe) -> Non
         )
 
 
+def lengths_up_to(longest: int) -> tuple[int, ...]:
+    """Lengths of an artefact with several: 8, 16, 32 and so on, and the longest.
+
+    Most texts are short.
+    """
+    doubled = takewhile(lambda length: length < longest, (8 << power for power in count()))
+    return (*doubled, longest)
+
+
 def describe(words: str, recipe: Recipe) -> str:
     """What a target makes of a recipe, in `words`, with the parts that stay in float."""
     return f"{words}; {', '.join(recipe.keep_float)} in float" if recipe.keep_float else words
@@ -111,10 +121,10 @@ class RowRunner:
         engine: str,
         execute: Callable[[Ids, Ids], Logits],
         *,
-        real: bool = True,
+        untimed: str = "",
     ) -> None:
         """`execute` maps ids and mask, both (1, length), to logits (1, labels)."""
-        self.engine, self.real = engine, real
+        self.engine, self.untimed = engine, untimed
         self._artifact = artifact
         self.execute = execute
 

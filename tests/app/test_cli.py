@@ -1,4 +1,6 @@
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,11 +36,24 @@ def test_main_run_says_each_step_once_and_nothing_else_on_stderr(main_run):
     assert len(set(steps)) == len(steps)
 
 
-def test_second_run_reuses_every_stage(toy_run, toy_config):
-    done = pocketbert("run", "--config", str(toy_config), "--out", str(toy_run), "--json")
+def test_recorded_command_makes_the_same_bundle_and_reuses_every_stage(
+    toy_run, toy_data, toy_bert, tmp_path
+):
+    shutil.copytree(toy_run, tmp_path / "build")
+    shutil.copy(toy_data, tmp_path)
+    shutil.copytree(toy_bert, tmp_path / toy_bert.name)
+    manifest = tmp_path / "build" / "bundle" / "manifest.json"
+    sealed = manifest.read_bytes()
+    program, *command = shlex.split(json.loads(sealed)["provenance"]["command"])
+    assert program == "pocketbert"
+    shutil.rmtree(tmp_path / "build" / "bundle")
+    done = pocketbert(*command, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
-    assert {"teacher", "student", "artifacts/tflite", "verified/coreml"} <= set(result["reused"])
+    reused = {"teacher", "transfer_set", "student", "reference", "artifacts/tflite"}
+    reused |= {"artifacts/coreml", "verified/tflite", "verified/coreml"}
+    found = set(json.loads(done.stdout)["reused"])
+    assert found - {"benched/tflite"} == reused  # which a busy machine measures again
+    assert manifest.read_bytes() == sealed
 
 
 def test_json_of_a_run_is_one_object(toy_run):

@@ -23,11 +23,11 @@ from pocketbert.base.config import (
 )
 from pocketbert.bundle.open import open_bundle
 from pocketbert.data.corpus import load_corpus
+from pocketbert.flow import run
 from pocketbert.models.batches import batch_tensors
 from pocketbert.models.teacher import pooled
 from pocketbert.models.tokenizer import save_tokenizer
 from pocketbert.models.vocabulary import MASK, SPECIAL, UNKNOWN, Vocabulary
-from pocketbert.run import run
 
 FOLDER = Path(__file__).parent.parent / "data" / "languages"
 LANGUAGES = sorted(file.stem for file in FOLDER.glob("*.jsonl"))

@@ -1,7 +1,11 @@
 import pytest
 from typer import BadParameter
+from typer.testing import CliRunner
 
+from pocketbert.app.cli import runs
+from pocketbert.app.cli.main import app
 from pocketbert.app.cli.options import to_bytes, to_seconds
+from pocketbert.base.config import SETTINGS
 
 
 @pytest.mark.parametrize(
@@ -28,3 +32,28 @@ def test_what_is_no_duration_is_refused(text):
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(BadParameter, match="write 900KB or 2MB"):
         to_bytes(text)
+
+
+FLAGS = {one.name: one.declared.flag for one in SETTINGS if one.declared.flag}
+
+
+def helped(command):
+    return CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "120"}).stdout
+
+
+def test_run_has_a_flag_for_every_setting_that_declares_one():
+    printed = helped("run")
+    for flag in (*FLAGS.values(), "--set", "--config"):
+        assert f"{flag} " in printed
+
+
+def test_search_has_the_flags_that_it_heeds():
+    printed = helped("search")
+    for name, flag in FLAGS.items():
+        if flag != "--min-retention":  # which is the search's own
+            assert (f"{flag} " in printed) == (name in runs.SEARCHED), name
+
+
+@pytest.mark.parametrize("command", ["chat", "verify", "install", "eval", "bench", "diff"])
+def test_every_command_that_opens_a_bundle_takes_a_key(command):
+    assert "--key" in helped(command)

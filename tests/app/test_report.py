@@ -11,9 +11,11 @@ import pytest
 from conftest import pocketbert
 from matplotlib import image
 
+from pocketbert.app.report import charts
 from pocketbert.app.report.page import write_report
 from pocketbert.app.result import Confusion, read_build, read_result
 from pocketbert.base.errors import DataError
+from pocketbert.base.events import TrainingEnded
 from pocketbert.measure.record import Instructions, LatencyRecord, LengthCost, write_record
 
 
@@ -50,6 +52,25 @@ def test_page_shows_every_artefact_and_who_computed_it(page):
     assert "MIL evaluator, not Apple&#39;s runtime" in page
 
 
+def test_page_shows_how_the_loss_fell(page, toy_run):
+    curve = json.loads((toy_run / "student" / "training.json").read_text(encoding="utf-8"))
+    assert curve["losses"][-1][1] < curve["losses"][0][1]
+    assert "Loss of the student, on the texts that it learned from." in page
+    assert "Loss of the teacher" not in page  # whose head alone was fitted
+
+
+def test_scores_are_drawn_beside_the_loss():
+    drawn = charts.training(TrainingEnded("x", ((1, 2.0), (2, 1.0)), ((2, 0.9),)))
+    assert "validation accuracy" in drawn
+    assert "validation accuracy" not in charts.training(TrainingEnded("x", ((1, 2.0),), ()))
+
+
+def test_what_is_no_loss_curve_is_refused(build):
+    (build / "student" / "training.json").write_text('{"losses": "falling"}')
+    with pytest.raises(DataError, match="holds no loss curve"):
+        read_build(build)
+
+
 def test_host_figures_are_never_shown_as_a_phones(page):
     assert "Latency on this host, not a phone" in page
     assert "latency of coreml: coreml runs on Apple&#39;s systems only" in page
@@ -70,7 +91,7 @@ def test_page_shows_calibration_before_and_after_temperature(page, toy_run):
 
 
 def test_page_has_its_plots_without_the_day(page):
-    assert page.count("<svg") == 6
+    assert page.count("<svg") == 7
     assert "dc:date" not in page
 
 
@@ -129,7 +150,7 @@ def test_folder_without_a_result_is_named(tmp_path):
 
 def test_result_of_another_version_is_named(build):
     (build / "result.json").write_text(json.dumps({"preset": "nano"}), encoding="utf-8")
-    with pytest.raises(DataError, match="was written by another version"):
+    with pytest.raises(DataError, match="another version of pocketbert wrote it"):
         read_build(build)
 
 

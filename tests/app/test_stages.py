@@ -1,18 +1,35 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from pocketbert.app.cache import Cache
 from pocketbert.app.stages import learn as learning
+from pocketbert.app.stages import ship as shipping
 from pocketbert.app.stages.learn import Job, distill_student, fit_teacher, label_texts
 from pocketbert.base.config import load_config
 from pocketbert.data.corpus import load_corpus
+from pocketbert.measure.gates import Verdict
+from pocketbert.measure.record import LatencyRecord, LengthCost, Steps, summarize
+from pocketbert.models.calibration import Calibration
+from pocketbert.models.metrics import evaluate
+from pocketbert.targets.inspect import Stored
 
 
 @pytest.fixture
 def job(toy_config, tmp_path):
     config = load_config(toy_config, {"distill": {"epochs": 1, "hidden_weight": 0.1}})
     return Job(config, load_corpus(config.data), Cache(tmp_path / "out"))
+
+
+def record(**changes):
+    """A record of one millisecond throughout."""
+    one = summarize([1.0])
+    steps = Steps(tokenize=one, inference=one, answer=one)
+    settled = {"kind": "host", "device": "d", "system": "s", "sha256": "0" * 64, "runtime": "r"}
+    costs = (LengthCost(tokens=8, inference=one),)
+    return LatencyRecord(**settled, threads=1, by_length=costs, wall=steps, cpu=steps, **changes)
 
 
 def counted(monkeypatch, name):
@@ -67,3 +84,49 @@ def test_unchanged_inputs_train_nothing(job, monkeypatch):
     distill_student(job, teacher, transfer_set)
     assert trained == []
     assert not (job.cache.out / "checkpoints" / "student").exists()
+
+
+def test_verdict_with_failures_is_asked_for_again(job, tmp_path, monkeypatch):
+    # Planted: a gate that was wrong, and is put right; the file is the same.
+    verdicts = [("a gate failed",), ("a gate failed",), (), ()]
+    student = SimpleNamespace(model=None, vocabulary=SimpleNamespace(max_length=32))
+    target = SimpleNamespace(
+        load=lambda _: SimpleNamespace(engine="a runtime"), read=lambda _: None
+    )
+    nothing = Calibration(1.0, 0.0)
+    logits = np.zeros((4, 2), np.float32)
+    figures = evaluate(logits, (0, 1, 0, 1), np.empty((0, 2), np.float32), nothing)
+
+    def judged(*_):
+        failures = verdicts.pop(0)
+        stored = Stored(0, {}, 0, {}, ())
+        return Verdict("x", "a runtime", stored, nothing, figures, 1.0, 0.0, 0.05, failures)
+
+    for name, value in {
+        "load_student": lambda _: student,
+        "get_target": lambda _: target,
+        "examine": lambda *_: None,
+        "LeanBert": lambda *_: None,
+        "over_parts": lambda *_: None,
+        "run_texts": lambda *_, **__: logits,
+        "judge": judged,
+    }.items():
+        monkeypatch.setattr(shipping, name, value)
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "x.bin").write_text("x")
+    artifact = SimpleNamespace(path=tmp_path / "made" / "x.bin", target="x", recipe=None)
+    found = [shipping._verify(job, artifact, tmp_path / "made", None) for _ in range(4)]
+    assert [len(one.verdict.failures) for one in found] == [1, 1, 0, 0]
+    assert len(verdicts) == 1  # the last was read from the cache
+
+
+def test_what_a_busy_machine_measured_is_measured_again(job, tmp_path, monkeypatch):
+    quiet, moved = [False, True, True], []
+    monkeypatch.setattr(shipping, "open_bundle", lambda _: None)
+    monkeypatch.setattr(shipping, "measure", lambda *_: record(busy=not quiet.pop(0), artifact="x"))
+    (tmp_path / "bundle").mkdir()
+    for processor in ("one", "one", "one", "another"):
+        monkeypatch.setattr(shipping, "processor", lambda name=processor: name)
+        moved.append(shipping._bench(job, "x", tmp_path / "bundle").busy)
+    assert moved == [True, False, False, False]
+    assert quiet == []  # of the third, the second was taken; the other processor was measured

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from pocketbert.bundle.classify import ChatEngine
+from pocketbert.bundle.classify import ChatEngine, Classifier
 from pocketbert.bundle.open import open_bundle
 
 
@@ -16,6 +16,10 @@ def runner(bundle):
     return bundle.load("tflite")
 
 
+def engine(bundle, runner, *clock):
+    return ChatEngine(Classifier(bundle, "tflite", runner, *clock))
+
+
 def with_threshold(bundle, threshold):
     sealed = bundle.artifacts["tflite"]
     calibration = replace(sealed.calibration, threshold=threshold)
@@ -23,14 +27,14 @@ def with_threshold(bundle, threshold):
 
 
 def test_known_text_gets_its_intent(bundle, runner):
-    answer = ChatEngine(bundle, "tflite", runner).answer("dim the kitchen lights")
+    answer = engine(bundle, runner).answer("dim the kitchen lights")
     assert answer.intent == "lights"
     assert answer.reply == "Understood: lights."
     assert answer.confidence > 0.5
 
 
 def test_text_below_the_threshold_is_not_understood(bundle, runner):
-    answer = ChatEngine(with_threshold(bundle, 1e9), "tflite", runner).answer("dim the lights")
+    answer = engine(with_threshold(bundle, 1e9), runner).answer("dim the lights")
     assert answer.intent is None
     assert answer.nearest == "lights"
     assert answer.reply == "Sorry, I did not understand that."
@@ -38,24 +42,24 @@ def test_text_below_the_threshold_is_not_understood(bundle, runner):
 
 @pytest.mark.parametrize("text", ["", "   ", "\x00", "\u200b"])
 def test_text_without_a_token_is_not_understood(bundle, runner, text):
-    assert ChatEngine(with_threshold(bundle, -1e9), "tflite", runner).answer(text).intent is None
+    assert engine(with_threshold(bundle, -1e9), runner).answer(text).intent is None
 
 
 @pytest.mark.parametrize("text", ["x" * 10_000, "🙂" * 50, "مرحبا", "\ud800", "a\x00b", "[CLS]"])
 def test_any_text_gets_a_normal_answer(bundle, runner, text):
-    answer = ChatEngine(bundle, "tflite", runner).answer(text)
+    answer = engine(bundle, runner).answer(text)
     assert answer.reply and 0 <= answer.confidence <= 1
 
 
 def test_times_come_from_the_injected_clock(bundle, runner):
     ticks = iter([1.0, 1.002, 1.007])
-    answer = ChatEngine(bundle, "tflite", runner, lambda: next(ticks)).answer("rain today")
+    answer = engine(bundle, runner, lambda: next(ticks)).answer("rain today")
     assert answer.tokenize_ms == pytest.approx(2)
     assert answer.inference_ms == pytest.approx(5)
 
 
 def test_replies_take_turns(bundle, runner):
     replies = {"lights": ("one", "two")}
-    engine = ChatEngine(replace(bundle, replies=replies), "tflite", runner)
-    said = [engine.answer("dim the kitchen lights").reply for _ in range(3)]
+    chat = engine(replace(bundle, replies=replies), runner)
+    said = [chat.answer("dim the kitchen lights").reply for _ in range(3)]
     assert said == ["one", "two", "one"]

@@ -1,11 +1,13 @@
 """A bundle goes to an app as a part, to any other folder as a whole, or not at all."""
 
+import json
 import shutil
 
 import pytest
 from conftest import pocketbert
 
-from pocketbert.base.errors import BundleError, InputError
+from pocketbert.base.errors import BundleError, InputError, PipelineError
+from pocketbert.base.files import tree_digest
 from pocketbert.bundle.install import install
 from pocketbert.bundle.layout import APPS as PLACES
 from pocketbert.bundle.open import open_bundle
@@ -18,7 +20,7 @@ def bundle(toy_run):
 
 @pytest.fixture
 def android(tmp_path):
-    mark = tmp_path / "app" / PLACES[0].mark
+    mark = tmp_path / "app" / PLACES["android"].mark
     mark.parent.mkdir(parents=True)
     mark.write_text("<manifest/>", encoding="utf-8")
     return tmp_path / "app"
@@ -38,7 +40,9 @@ def test_android_app_gets_what_it_runs(bundle, android):
 
 
 def test_ios_app_gets_what_it_runs(bundle, tmp_path):
-    (tmp_path / "project.yml").write_text("name: ChatDemo", encoding="utf-8")
+    mark = tmp_path / PLACES[1].mark
+    mark.parent.mkdir()
+    mark.write_text("// !$*UTF8*$!", encoding="utf-8")
     placed = install(bundle, tmp_path)
     assert placed == tmp_path / "Resources" / "bundle"
     models = {name.split("/")[0] for name in names(placed)} - {"manifest.json", "vocab.txt"}
@@ -52,8 +56,9 @@ def test_other_folder_becomes_the_whole_bundle(bundle, tmp_path):
 
 def test_older_bundle_is_replaced_as_a_whole(bundle, tmp_path):
     placed = install(bundle, tmp_path / "copy")
-    (placed / "stray.txt").write_text("left behind", encoding="utf-8")
-    assert names(install(bundle, tmp_path / "copy")) == names(bundle.path)
+    before = placed.stat().st_ino
+    assert names(install(bundle, placed)) == names(bundle.path)
+    assert placed.stat().st_ino != before
 
 
 def test_failure_half_way_leaves_the_old_one(bundle, tmp_path, monkeypatch):
@@ -87,9 +92,44 @@ def test_bundle_changed_while_it_is_copied_is_not_installed(toy_run, tmp_path):
 def test_folder_with_other_things_is_not_replaced(bundle, tmp_path):
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "thesis.txt").write_text("years", encoding="utf-8")
-    with pytest.raises(InputError, match=r"is no bundle, and would be replaced"):
+    with pytest.raises(PipelineError, match=r"thesis.txt: pocketbert did not make this"):
         install(bundle, tmp_path / "work")
     assert names(tmp_path / "work") == {"thesis.txt"}
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"name": "Shop", "icons": [], "start_url": "/"},  # of a web app
+        {"manifest_version": 3, "name": "Tabs", "version": "1"},  # of a browser extension
+        {"files": {"index.html": {}, "img/logo.png": {}}},  # planted: names the files
+    ],
+)
+def test_other_folder_with_a_manifest_is_not_replaced(bundle, tmp_path, manifest):
+    public = tmp_path / "public"
+    (public / "img").mkdir(parents=True)
+    (public / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (public / "index.html").write_text("<h1>Shop</h1>", encoding="utf-8")
+    (public / "img" / "logo.png").write_bytes(b"png")
+    before = tree_digest(public)
+    with pytest.raises(PipelineError, match="pocketbert did not make this"):
+        install(bundle, public)
+    assert tree_digest(public) == before
+
+
+def test_file_that_was_put_into_a_bundle_is_not_lost(bundle, tmp_path):
+    placed = install(bundle, tmp_path / "copy")
+    (placed / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(PipelineError, match=r"notes.txt: pocketbert did not make this"):
+        install(bundle, placed)
+    assert (placed / "notes.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["android_demo", "ios_demo"])
+def test_sample_app_that_is_not_there_is_not_made_up(bundle, tmp_path, name):
+    with pytest.raises(InputError, match=f"{name}: is not there"):
+        install(bundle, tmp_path / name)
+    assert not (tmp_path / name).exists()
 
 
 def test_bundle_without_what_the_app_runs_is_refused(bundle, android, monkeypatch):
@@ -103,4 +143,4 @@ def test_command_line_says_where_it_lies(bundle, android):
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("app/src/main/assets/bundle\n")
     done = pocketbert("install", str(bundle.path), str(android / "app" / "src"))
-    assert done.returncode == 2 and "is no bundle" in done.stderr
+    assert done.returncode == 2 and "did not make this" in done.stderr

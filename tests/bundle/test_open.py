@@ -85,7 +85,7 @@ def test_file_outside_the_bundle_and_links_are_refused(copy, name):
         (copy / name).symlink_to(copy.parent / "outside.txt")
     sealed = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))["files"]
     edit_manifest(copy, files=sealed | {name: {"sha256": "0" * 64, "bytes": 1}})
-    why = "is missing or no plain file" if name == "vocab.txt" else f"files.{name}"
+    why = "is a link, and may lead out" if name == "vocab.txt" else f"files.{name}"
     with pytest.raises(BundleError, match=why):
         open_bundle(copy)
 
@@ -94,8 +94,35 @@ def test_folder_that_is_a_link_is_refused(copy):
     inside = copy / "coreml.mlpackage" / "Data"
     inside.rename(copy.parent / "Data")
     inside.symlink_to(copy.parent / "Data")
-    with pytest.raises(BundleError, match="is missing or no plain file"):
+    with pytest.raises(BundleError, match=r"Data: is a link, and may lead out .*cp -rL"):
         open_bundle(copy)
+
+
+def test_bundle_of_links_is_refused_with_what_helps(copy, tmp_path):
+    # As the Hugging Face cache keeps a download: making the bundle again would give the same.
+    blobs = tmp_path / "blobs"
+    blobs.mkdir()
+    for number, file in enumerate(sorted(p for p in copy.rglob("*") if p.is_file())):
+        file.rename(blobs / str(number))
+        file.symlink_to(blobs / str(number))
+    with pytest.raises(BundleError, match=r"manifest.json: is a link.*local_dir") as refused:
+        open_bundle(copy)
+    assert "again" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "coreml.mlpackage/._x", "Thumbs.db"])
+def test_what_a_file_manager_left_is_refused_and_named(copy, name):
+    (copy / name).write_text("x")
+    with pytest.raises(BundleError, match=f"{re.escape(name)}: was left here by a file manager"):
+        open_bundle(copy)
+    (copy / name).unlink()
+    open_bundle(copy)
+
+
+def test_others_may_read_all_of_a_run(toy_run):
+    # Planted by safetensors, which writes files for their owner alone.
+    modes = {p.stat().st_mode & 0o444 for p in toy_run.rglob("*") if p.is_file()}
+    assert modes == {0o444}
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,13 @@
 
 import shutil
 import stat
+from pathlib import Path
 
 import pytest
 from conftest import pocketbert
+from typer.testing import CliRunner
 
+from pocketbert.app.cli.main import app
 from pocketbert.base.errors import BundleError, InputError
 from pocketbert.bundle.install import install
 from pocketbert.bundle.layout import MANIFEST, SIGNATURE
@@ -44,6 +47,15 @@ def test_signing_again_replaces_the_signature(signed, keys, tmp_path):
     open_bundle(signed, public)
     with pytest.raises(BundleError, match="is not signed with"):
         open_bundle(signed, keys[1])
+
+
+def test_killed_signing_leaves_a_bundle_that_opens(signed, keys):
+    # Planted: the process ends between the signature's first byte and its name.
+    with pytest.raises(KeyboardInterrupt), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(Path, "unlink", lambda *_, **__: None)
+        sign(signed, keys[0])
+    open_bundle(signed, keys[1])
 
 
 def test_missing_signature_is_refused(signed, keys):
@@ -117,6 +129,25 @@ def test_passphrase_opens_the_key(signed, tmp_path):
 
 def test_signature_is_installed_with_the_bundle(signed, keys, tmp_path):
     open_bundle(install(open_bundle(signed), tmp_path / "copy"), keys[1])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("chat", "BUNDLE"),
+        ("eval", "BUNDLE", "--data", "x.csv"),
+        ("bench", "BUNDLE"),
+        ("diff", "BUNDLE", "BUNDLE"),
+        ("install", "BUNDLE", "elsewhere"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_every_command_refuses_a_bundle_of_another_maker(signed, tmp_path, arguments):
+    _, theirs = make_keys(tmp_path / "theirs")
+    words = [str(signed) if word == "BUNDLE" else word for word in arguments]
+    done = CliRunner().invoke(app, [*words, "--key", str(theirs)])
+    assert isinstance(done.exception, BundleError)
+    assert "is not signed with" in str(done.exception)
 
 
 def test_command_line(signed, tmp_path):

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 
 from pocketbert.base.errors import ModelError, PipelineError
+from pocketbert.base.events import EpochScored, listening
+from pocketbert.learn import loop
 from pocketbert.learn.checkpoint import Checkpoints
 from pocketbert.learn.loop import LengthBatches, Plan, train
 
@@ -172,3 +174,41 @@ def test_order_follows_from_seed_and_epoch():
     assert epochs[0] != epochs[1]
     assert list(LengthBatches(LENGTHS, PLAN))[:14] == epochs[0] + epochs[1]
     assert list(LengthBatches(LENGTHS, replace(PLAN, seed=4)))[:7] != epochs[0]
+
+
+def heard(**options):
+    """Every event of a training."""
+    events = []
+    with listening(events.append):
+        trained(**options)
+    return events
+
+
+def test_training_tells_of_every_step_and_of_the_whole():
+    *steps, whole = heard()
+    assert [event.step for event in steps] == list(range(1, STEPS + 1))
+    assert whole.losses == tuple((event.step, event.loss) for event in steps)
+    assert whole.losses[-1][1] < whole.losses[0][1]
+
+
+def test_scores_are_told_and_kept():
+    scores = iter([0.2, 0.3, 0.5, 0.4])
+    events = heard(score=lambda: next(scores))
+    assert events[-1].scores == ((7, 0.2), (14, 0.3), (21, 0.5), (28, 0.4))
+    assert [event.score for event in events if isinstance(event, EpochScored)] == [
+        *(0.2, 0.3, 0.5, 0.4)
+    ]
+
+
+def test_long_curve_has_few_points_that_are_means(monkeypatch):
+    monkeypatch.setattr(loop, "POINTS", 10)
+    *steps, whole = heard()
+    assert [step for step, _ in whole.losses] == [3, 6, 9, 12, 15, 18, 21, 24, 27, 28]
+    assert whole.losses[1][1] == pytest.approx(sum(event.loss for event in steps[3:6]) / 3)
+
+
+def test_killed_training_tells_the_curve_that_an_unbroken_one_tells(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "POINTS", 10)
+    checkpoints = Checkpoints(tmp_path / "state", 4)  # in the middle of a point
+    killed_at(15, checkpoints)
+    assert heard(checkpoints=checkpoints)[-1] == heard()[-1]

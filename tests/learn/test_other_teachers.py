@@ -30,11 +30,11 @@ from pocketbert.base.config import (
     TeacherConfig,
 )
 from pocketbert.base.errors import ModelError, PipelineError
+from pocketbert.flow import run
 from pocketbert.learn.fit import fit_head, with_other
 from pocketbert.models.metrics import accuracy
 from pocketbert.models.other import is_other
 from pocketbert.models.teacher import load_teacher, weights_file
-from pocketbert.run import run
 
 
 def train(model, tokenizer, corpus, labels):

@@ -231,5 +231,8 @@ class ScriptedPhone:
         file = self.folder / command.split()[1].lstrip("/")
         return 0, file.read_text(encoding="utf-8") if file.exists() else ""
 
+    def scripted_cmd(self, command: str) -> tuple[int, str]:
+        return 0, "Success\n"
+
     def scripted_dumpsys(self, command: str) -> tuple[int, str]:
         return 0, "IsStatusOverride: false\nThermal Status: 1\n"

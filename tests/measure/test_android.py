@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import extras
 import pytest
 from adb_device import AdbDevice, ScriptedPhone
 from conftest import pocketbert
@@ -21,6 +22,7 @@ from pocketbert.measure.host import Rules
 from pocketbert.measure.record import LatencyRecord, Steps, read_record, summarize
 
 RULES = Rules(queries=5, seconds=0.0)
+LONG = replace(RULES, sustained_minutes=10)
 PIXEL = {"ro_product_model": "Pixel 8", "ro_build_version_release": "15", "ro_hardware": "shiba"}
 
 
@@ -33,7 +35,7 @@ def bundle(toy_run):
 def server():
     """An adb server of our own, so that devices of whoever runs this stay out of it."""
     if shutil.which("adb") is None:
-        pytest.skip("not run: no adb here (Debian: apt-get install adb)")
+        extras.not_run("no adb here (Debian: apt-get install adb)")
     patch = pytest.MonkeyPatch()
     patch.setenv("ANDROID_ADB_SERVER_PORT", str(15037 + os.getpid() % 20000))
     yield
@@ -85,9 +87,9 @@ def attach(tmp_path):
             pass
 
 
-def measure(bundle, device, sleep=lambda s: None):
+def measure(bundle, device, sleep=lambda s: None, rules=RULES):
     (found,) = android.devices([device.serial])
-    return android.measure(bundle, "tflite", found, RULES, sleep)
+    return android.measure(bundle, "tflite", found, rules, sleep)
 
 
 def test_bundle_goes_over_and_the_record_comes_back(bundle, attach):
@@ -101,18 +103,49 @@ def test_bundle_goes_over_and_the_record_comes_back(bundle, attach):
     assert (record.thermal.before, record.thermal.after) == ("light", "light")
     (start,) = (command for command in phone.commands if command.startswith("am start -W -S"))
     assert "--es runtime tflite" in start and "--ei queries 5" in start
+    # The app takes the driver's word for what it runs on: properties decide, in one place.
+    assert "--es kind android-device" in start and "--ei sustained 0" in start
+    compiled = "cmd package compile -m speed -f org.pocketbert.demo"
+    assert any(command.startswith(compiled) for command in phone.commands)
     (pushed,) = phone.folder.rglob("manifest.json")
     assert pushed.read_bytes() == (bundle.path / "manifest.json").read_bytes()
     assert (pushed.parent / "tflite.tflite").exists()
 
 
 @pytest.mark.parametrize(
-    "property_", [{"ro_hardware": "ranchu"}, {"ro_kernel_qemu": "1"}, {"ro_hardware": "cuttlefish"}]
+    "property_",
+    [
+        {"ro_hardware": "ranchu"},
+        {"ro_kernel_qemu": "1"},
+        {"ro_hardware": "cuttlefish"},
+        {"ro_hardware": "cutf_cvm"},
+        {"ro_product_device": "vsoc_x86_64"},
+    ],
 )
 def test_emulator_is_told_by_its_properties(attach, property_):
     device, _ = attach(**property_)
     (found,) = android.devices([device.serial])
     assert found.kind == "android-emulator"
+
+
+def test_sustained_measurement_is_asked_for_and_waited_for(bundle, attach):
+    device, phone = attach()
+    phone.app = lambda extras: None
+    with pytest.raises(DeviceError, match="no record after 970 s"):
+        measure(bundle, device, rules=LONG)
+    assert any("--ei sustained 10" in command for command in phone.commands)
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (("--on", "android", "--sustained", "90s"), "90s' is not a whole number of minutes"),
+        (("--on", "host", "--sustained", "10m"), "--sustained measures on android, not on host"),
+    ],
+)
+def test_sustained_is_whole_minutes_and_on_a_phone(bundle, flags, why):
+    done = pocketbert("bench", str(bundle.path), *flags)
+    assert done.returncode == 2 and why in done.stderr
 
 
 def test_record_of_another_kind_of_machine_is_refused(bundle, attach):
@@ -179,14 +212,16 @@ def test_app_without_the_benchmark_is_named(bundle, attach):
 def test_no_record_in_time_is_an_error(bundle, attach):
     device, phone = attach()
     phone.app = lambda extras: None
-    with pytest.raises(DeviceError, match=r"no record after 60 s.*logcat"):
+    with pytest.raises(DeviceError, match=r"no record after 360 s.*logcat"):
         measure(bundle, device)
 
 
 def test_app_that_is_not_installed_is_named(bundle, attach):
     device, phone = attach()
     phone.installed = False
-    with pytest.raises(DeviceError, match=r"is not installed. In android_demo: ./gradlew install"):
+    with pytest.raises(
+        DeviceError, match=r"is not installed. In android_demo: ./gradlew :app:installRelease"
+    ):
         measure(bundle, device)
 
 

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
+import extras
 import pytest
 from conftest import pocketbert
 
@@ -20,7 +21,7 @@ BASELINE = Path(__file__).parent / "arm64_nano.json"
 @pytest.fixture(scope="module")
 def bundle(main_run):
     if lacking := arm64.missing():
-        pytest.skip(f"not run: {lacking} missing; {arm64.SETUP}")
+        extras.not_run(f"{lacking} missing; {arm64.SETUP}", extra="arm64")
     return open_bundle(main_run[0] / "bundle")
 
 

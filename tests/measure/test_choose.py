@@ -9,7 +9,8 @@ from conftest import pocketbert
 
 from pocketbert.base.config import Gates
 from pocketbert.base.recipes import RECIPES
-from pocketbert.measure.choose import candidates, choose
+from pocketbert.bundle.manifest import TEXT
+from pocketbert.measure.choose import Trial, candidates, choose, explain
 from pocketbert.models.student import load_student
 from pocketbert.targets import get_target
 
@@ -88,3 +89,17 @@ def test_auto_on_the_command_line_records_why(toy_config, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     manifest = json.loads((tmp_path / "build/bundle/manifest.json").read_text(encoding="utf-8"))
     assert manifest["artifacts"]["tflite"]["reason"].endswith("taken")
+
+
+def test_reason_is_as_short_as_a_manifest_takes_it():
+    # As 12 layers given up one by one, each refused for what the file holds.
+    failure = f"tflite: {'14 matrix products run outside the fast kernels, ' * 4}none may. Lower it"
+    recipes = [replace(RECIPES["int8"], keep_float=(f"layers.{i}",)) for i in range(12)]
+    refused = [Trial(recipe, 10**6, 0.1, 0.9, (failure,), False) for recipe in recipes]
+    taken = Trial(RECIPES["float"], 10**6, 0.0, 1.0, (), True)
+    for trials in ([*refused, taken], [refused[0], taken], [taken]):
+        reason = explain(trials)
+        assert len(reason) <= TEXT
+        assert reason.endswith("taken") and "Lower it" not in reason
+    assert explain([*refused, taken]).count("refused") > 3
+    assert " more refused; " in explain([*refused, taken])

@@ -1,13 +1,15 @@
 """Measurements: records that cannot mislead, and what is timed."""
 
 import json
+from collections import Counter
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import pocketbert
 
-from pocketbert.base.errors import InputError, TargetUnavailable
+from pocketbert.base.errors import BundleError, InputError, PipelineError, TargetUnavailable
 from pocketbert.bundle.golden import TORTURE
 from pocketbert.bundle.open import open_bundle
 from pocketbert.measure import host
@@ -178,6 +180,9 @@ def test_gate_without_a_counterpart_is_an_error(tmp_path):
     baseline.write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match="no list of records"):
         compare([counted()], baseline)
+    with pytest.raises(PipelineError, match="pocketbert did not make this"):
+        write_baseline([counted()], baseline)
+    assert baseline.read_text(encoding="utf-8") == "{}"
 
 
 def test_bench_on_the_command_line_prints_and_keeps_a_record(toy_run, tmp_path):
@@ -193,6 +198,29 @@ def test_busy_machine_is_said(bundle, monkeypatch):
     monkeypatch.setattr(host.Waiting, "share", lambda self: 0.5)
     measured = host.measure(bundle, "tflite", host.Rules(queries=5, seconds=0.0, loads=1))
     assert measured.busy and measured.remarks == ("waited for the processor 50% of the time",)
+
+
+def test_time_outside_xnnpack_is_a_remark_and_no_gate(monkeypatch):
+    from pocketbert.targets.executorch import profile
+
+    pte = SimpleNamespace(target="executorch", path="x.pte", lengths=(2, 64))
+    times = profile.OperatorTimes(100.0, 97.0, {}, {}, Counter())  # planted: nearly all of it
+    monkeypatch.setattr(profile, "time_operators", lambda *_: times)
+    assert host._time_outside(pte) == ("97% of its time passes outside XNNPACK",)
+    assert host._time_outside(SimpleNamespace(target="tflite")) == ()
+
+    def lacking(*_):
+        raise ImportError("No module named 'pandas'")
+
+    monkeypatch.setattr(profile, "time_operators", lacking)
+    (remark,) = host._time_outside(pte)
+    assert remark == "time outside XNNPACK not measured (No module named 'pandas')"
+
+
+def test_process_that_hangs_is_given_up(bundle, monkeypatch):
+    monkeypatch.setattr(host, "HANGS", 0.01)
+    with pytest.raises(BundleError, match=r"tflite: a fresh process did not load it within 0.01 s"):
+        host._cold(bundle.path, "tflite")
 
 
 def test_gate_on_times_is_refused_on_the_command_line(toy_run, tmp_path):

@@ -24,7 +24,7 @@ XCRUN = """
     given = " ".join(sys.argv[1:])
     state = json.loads(pathlib.Path({state!r}).read_text())
     pathlib.Path({log!r}).open("a").write(given + "\\n")
-    if given.startswith("simctl list"):
+    if given.startswith("simctl list devices"):
         print(json.dumps({{"devices": {{"com.apple.CoreSimulator.SimRuntime.iOS-18-0": [
             {{"udid": "SIM-1", "name": "iPhone 16", "state": state["simulator"]}}]}}}}))
     elif given.startswith("devicectl list"):
@@ -36,9 +36,15 @@ XCRUN = """
         if written.exists():
             named = sys.argv[sys.argv.index("--record") + 1]
             shutil.copy(written, pathlib.Path(state["container"]) / "Documents" / named)
+    elif given.startswith("simctl listapps"):
+        print("{{\\n    \\"com.apple.mobilesafari\\" =     {{\\n        Path = x;\\n    }};")
+        for app in state["apps"]:
+            print("    \\"" + app + "\\" =     {{\\n        CFBundleName = ChatDemo;\\n    }};")
+        print("}}")
+    elif given.startswith("devicectl device info apps"):
+        apps = [{{"bundleIdentifier": app}} for app in state["apps"]]
+        pathlib.Path(sys.argv[-1]).write_text(json.dumps({{"result": {{"apps": apps}}}}))
     elif given.startswith("simctl get_app_container"):
-        if not state["installed"]:
-            sys.exit("No such file or directory")
         print(state["container"])
     elif given.startswith("devicectl device copy from"):
         record = pathlib.Path(state["container"]) / sys.argv[sys.argv.index("--source") + 1]
@@ -61,8 +67,8 @@ class Mac:
         (folder / "container" / "Documents").mkdir(parents=True)
         self.set()
 
-    def set(self, simulator="Booted", phone="disconnected", installed=True):
-        state = {"simulator": simulator, "phone": phone, "installed": installed}
+    def set(self, simulator="Booted", phone="unavailable", apps=(ios.APP,)):
+        state = {"simulator": simulator, "phone": phone, "apps": apps}
         state["container"] = str(self.folder / "container")
         (self.folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
 
@@ -71,7 +77,7 @@ class Mac:
         step = summarize([1.0, 2.0])
         record = LatencyRecord(
             kind="ios-simulator",
-            device="what the app calls it",
+            device="iPhone17,3",
             system="",
             artifact="coreml",
             sha256=digest(self.bundle.artifacts["coreml"].artifact.path),
@@ -104,9 +110,10 @@ def test_simulator_is_launched_and_its_record_read(mac, bundle):
     (device,) = ios.devices()
     assert device == ios.Device("SIM-1", "iPhone 16", "iOS-18-0", "ios-simulator")
     record = measure(bundle, device)
-    assert (record.kind, record.device, record.system) == ("ios-simulator", "iPhone 16", "iOS-18-0")
+    assert (record.kind, record.system) == ("ios-simulator", "iOS-18-0")
+    assert record.device == "iPhone 16, iPhone17,3"
     launched = mac.log.read_text(encoding="utf-8")
-    assert "simctl launch --terminate-running-process SIM-1" in launched
+    assert "simctl launch --terminate-running-process SIM-1 org.pocketbert.demo " in launched
     assert "--benchmark coreml --record coreml-" in launched
     assert "--warm-up 20 --queries 5" in launched
 
@@ -119,14 +126,24 @@ def test_what_an_earlier_run_has_left_is_not_taken(mac, bundle):
     assert measure(bundle, device).runtime != first.runtime
 
 
-def test_phone_is_told_from_a_simulator(mac, bundle):
-    mac.set(simulator="Shutdown", phone="connected")
+@pytest.mark.parametrize("tunnel", ["connected", "disconnected"])
+def test_phone_is_told_from_a_simulator(mac, bundle, tunnel):
+    """An idle phone is disconnected until someone calls it."""
+    mac.set(simulator="Shutdown", phone=tunnel, apps=(f"{ios.APP}ABCDE12345",))
     mac.write(kind="ios-device")
     (device,) = ios.devices()
     assert (device.kind, device.system) == ("ios-device", "iOS 18.1")
-    assert measure(bundle, device).device == "Ann's iPhone"
+    assert measure(bundle, device).device == "Ann's iPhone, iPhone17,3"
     launched = mac.log.read_text(encoding="utf-8")
-    assert "devicectl device process launch" in launched and "--device PHONE-1" in launched
+    # What follows the two dashes is the app's: its identifier, which has the team's, and its flags.
+    assert "--device PHONE-1 -- org.pocketbert.demoABCDE12345 --benchmark coreml" in launched
+    assert "--domain-identifier org.pocketbert.demoABCDE12345" in launched
+
+
+def test_record_may_leave_open_what_the_runtime_does_not_tell(mac, bundle):
+    mac.write(threads=None)
+    (device,) = ios.devices()
+    assert measure(bundle, device).threads is None
 
 
 def test_simulators_record_is_never_taken_for_a_phones(mac, bundle):
@@ -158,10 +175,17 @@ def test_no_record_in_time_is_an_error(mac, bundle, monkeypatch):
         measure(bundle, device)
 
 
-def test_app_that_is_not_installed_is_named(mac, bundle):
-    mac.set(installed=False)
+def test_device_without_the_app_is_passed_over(mac, bundle):
+    mac.set(apps=("org.example.other",))
     (device,) = ios.devices()
-    with pytest.raises(DeviceError, match="the app is not installed; in ios_demo"):
+    with pytest.raises(TargetUnavailable, match=r"the app is not installed\. In ios_demo"):
+        measure(bundle, device)
+
+
+def test_two_copies_of_the_app_are_named(mac, bundle):
+    mac.set(apps=(ios.APP, f"{ios.APP}ABCDE12345"))
+    (device,) = ios.devices()
+    with pytest.raises(DeviceError, match=r"has 2 copies of the app, org\.pocketbert\.demo, org"):
         measure(bundle, device)
 
 
@@ -169,7 +193,7 @@ def test_nothing_connected_and_unknown_devices_are_named(mac):
     with pytest.raises(DeviceError, match="XYZ: Xcode sees no such device, but SIM-1"):
         ios.devices(("XYZ",))
     mac.set(simulator="Shutdown")
-    with pytest.raises(DeviceError, match="No simulator is booted and no device is connected"):
+    with pytest.raises(DeviceError, match="No simulator is booted and no device is in reach"):
         ios.devices()
 
 

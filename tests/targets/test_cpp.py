@@ -5,6 +5,7 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
+import extras
 import numpy as np
 import pytest
 
@@ -19,7 +20,7 @@ LIBRARIES = ("", "_threadpool", "_kernels_optimized", "_kernels_quantized", "_ba
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory):
     if shutil.which("g++") is None:
-        pytest.skip("not run: no g++ here (Debian: apt-get install g++)")
+        extras.not_run("no g++ here (Debian: apt-get install g++)", extra="android")
     wheel = Path(find_spec("executorch").submodule_search_locations[0])
     include = wheel / "include"
     program = tmp_path_factory.mktemp("cpp") / "runner"

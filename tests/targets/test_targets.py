@@ -10,12 +10,13 @@ from copy import copy
 from dataclasses import replace
 from functools import partial
 
+import extras
 import flatbuffers
 import numpy as np
 import pytest
 
 from pocketbert.base.config import DataConfig, DistillConfig, Gates, StudentSpec
-from pocketbert.base.errors import BundleError, InputError, TargetUnavailable
+from pocketbert.base.errors import BundleError, InputError, PipelineError, TargetUnavailable
 from pocketbert.base.files import tree_bytes
 from pocketbert.base.formats import DEFAULT_TARGETS, TARGETS
 from pocketbert.base.recipes import RECIPES
@@ -51,6 +52,7 @@ def texts():
 
 
 def artifact_of(bundle, name):
+    extras.need_wheels_of(name)
     return bundle.artifacts[name].artifact
 
 
@@ -109,6 +111,7 @@ def test_id_out_of_range_is_refused_before_the_runtime_sees_it(bundle, name):
 
 
 def contents_of(name, student, folder, recipe):
+    extras.need_wheels_of(name)
     target = get_target(name)
     artifact = target.lower(student, folder, recipe)
     graph = LeanBert(student.model, student.vocabulary.max_length)
@@ -128,6 +131,9 @@ def contents_of(name, student, folder, recipe):
         ("tflite-task", "int8", ("classifier", "layers.0.attention")),
         ("coreml", "int8-compat", ("classifier", "layers.0.attention")),
         ("coreml", "float", ()),
+        ("coreai", "int8-compat", ("classifier", "layers.0.attention")),
+        ("coreai", "int4-embedding", ("layers.0.feed_forward",)),
+        ("coreai", "float", ()),
         ("executorch-coreml", "int8", ("classifier", "layers.0.attention")),
         ("executorch-coreml", "float", ()),
     ],
@@ -172,6 +178,7 @@ def test_recipe_that_a_target_lacks_is_named_with_those_it_has(toy_student, tmp_
 def test_factorised_embedding_is_lowered_as_two_factors(
     toy_teacher, toy_transfer_set, toy_corpus, tmp_path, name
 ):
+    extras.need_wheels_of(name)
     spec = StudentSpec(layers=1, hidden=32, embedding=16, vocabulary=None, max_length=32)
     training = DistillConfig(epochs=12, least_steps=1, batch_size=16)
     student = distill(toy_teacher, toy_transfer_set, spec, training)
@@ -390,6 +397,7 @@ def test_dynamic_int8_carries_versions_that_old_runtimes_refuse(bundle):
 
 
 def test_metadata_writer_that_drops_buffers_is_caught(monkeypatch, student, toy_student):
+    extras.need_tflite_support()
     # Planted: the quantizer's own layout, whose outside buffers tflite-support drops silently.
     from pocketbert.targets.tflite import convert as litert
     from pocketbert.targets.tflite import task as tflite_task
@@ -398,12 +406,13 @@ def test_metadata_writer_that_drops_buffers_is_caught(monkeypatch, student, toy_
     inputs = litert.sample_inputs(tflite_task.INPUTS, 64)
     model = litert.convert({"serving_default": (tflite_task._WithSegments(lean), inputs)})
     quantized = litert.quantize(model, lean, RECIPES["int8"], dynamic=False)
-    with pytest.raises(AssertionError, match="dropped buffers"):
+    with pytest.raises(PipelineError, match="dropped buffers"):
         tflite_task._with_metadata(quantized, student)
 
 
 @pytest.fixture(scope="module")
 def task_library():
+    extras.need_tflite_support()
     from pocketbert.targets.tflite.task import import_tflite_support
 
     import_tflite_support()

@@ -5,6 +5,8 @@
 
 #include <executorch/extension/module/module.h>
 #include <executorch/extension/tensor/tensor.h>
+#include <executorch/runtime/backend/interface.h>
+#include <executorch/runtime/backend/options.h>
 
 // Exported by libexecutorch_threadpool, whose header the wheel leaves out.
 namespace executorch::extension::threadpool {
@@ -17,6 +19,7 @@ ThreadPool* get_threadpool();
 using executorch::extension::from_blob;
 using executorch::extension::Module;
 using executorch::extension::TensorPtr;
+using executorch::runtime::BackendOptions;
 using executorch::runtime::Error;
 using executorch::runtime::Program;
 
@@ -25,10 +28,23 @@ static void fail(JNIEnv* env, const char* what, Error error) {
   env->ThrowNew(env->FindClass("java/lang/RuntimeException"), message.c_str());
 }
 
+// As the Android library is built (tools/cmake/preset/android.cmake); the wheel has both off.
+static Error configure_as_on_android() {
+  BackendOptions<2> options;
+  options.set_option("weight_cache_enabled", true);
+  options.set_option("workspace_sharing_mode", 2);  // one for all models of the process
+  return executorch::runtime::set_option("XnnpackBackend", options.view());
+}
+
 extern "C" JNIEXPORT jlong JNICALL
 Java_org_pytorch_executorch_Module_load(JNIEnv* env, jclass, jstring path, jint threads) {
   static const bool once [[maybe_unused]] =  // again, with a model loaded, would end the process
       executorch::extension::threadpool::get_threadpool()->_unsafe_reset_threadpool(threads);
+  static const Error configured = configure_as_on_android();
+  if (configured != Error::Ok) {
+    fail(env, "cannot configure XNNPACK", configured);
+    return 0;
+  }
   const char* name = env->GetStringUTFChars(path, nullptr);
   auto* module = new Module(name);
   env->ReleaseStringUTFChars(path, name);

@@ -1,5 +1,6 @@
 package org.pocketbert.host
 
+import com.google.ai.edge.litert.Environment
 import com.google.gson.JsonParser
 import java.io.File
 import kotlin.math.abs
@@ -17,6 +18,7 @@ import org.pocketbert.core.ClassifierFactory
 import org.pocketbert.core.Given
 import org.pocketbert.core.InputException
 import org.pocketbert.core.Machine
+import org.pocketbert.core.Probes
 import org.pocketbert.core.Rules
 import org.pocketbert.core.RuntimeFailure
 import org.pocketbert.core.sha256
@@ -89,6 +91,43 @@ class RuntimeTest {
         assertTrue("refuses $file" in error.message!!, error.message)
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = ["executorch", "tflite"])
+    fun modelsLoadedAndClosedAgainAndAgainAnswerAlike(name: String) {
+        // With XNNPACK's weights cache and one workspace for all, as on Android, this once crashed.
+        val bundle = Given.bundle
+        val texts = listOf(bundle.golden.minBy { it.ids.size }, bundle.golden.maxBy { it.ids.size })
+        val first = factory(name).load(bundle.artifact(name))
+        val expected = texts.map { first.logits(it.ids).toList() }
+        repeat(3) {
+            factory(name).load(bundle.artifact(name)).use { second -> // while the first is loaded
+                for (text in texts) second.logits(text.ids)
+                assertEquals(expected, texts.map { second.logits(it.ids).toList() })
+            }
+            assertEquals(expected, texts.map { first.logits(it.ids).toList() })
+        }
+        first.close()
+    }
+
+    @Test
+    fun environmentIsClosedWithItsModelAndWhereNoneIsLoaded() {
+        val before = Environment.open
+        LiteRtClassifier.load(Given.bundle.artifact("tflite")).close()
+        val file = File(folder, "model").apply { writeText("no model") }
+        val none = Given.bundle.artifact("tflite").copy(path = file.path, sha256 = sha256(file))
+        assertThrows(RuntimeFailure::class.java) { LiteRtClassifier.load(none) }
+        assertEquals(before, Environment.open)
+    }
+
+    @Test
+    fun processorThatWouldDieOfExecuTorchIsToldFirst() {
+        val error = assertThrows(RuntimeFailure::class.java) {
+            ExecuTorchClassifier.checkProcessor(setOf("atomics", "asimddp"))
+        }
+        assertTrue("lacks atomics, asimddp. Use LiteRT" in error.message!!, error.message)
+        ExecuTorchClassifier.checkProcessor(emptySet())
+    }
+
     @Test
     fun artefactOfTheOtherRuntimeIsRefused() {
         val pte = Given.bundle.artifact("executorch")
@@ -115,9 +154,11 @@ class RuntimeTest {
     fun benchmarkIsMeasured(name: String) {
         val machine = Machine("host", "JVM ${System.getProperty("java.version")}", "host")
         val runner = BenchmarkRunner(
-            Given.bundle, Given.bundle.artifact(name), factory(name), machine,
+            Given.bundle, Given.bundle.artifact(name), factory(name), machine, Probes(fresh = true),
         )
-        val record = runner.run(Rules(warmUp = 500, queries = 1024, seconds = 1.0))
+        val (record, labels) = runner.run(Rules(warmUp = 500, queries = 1024, seconds = 1.0))
+            .run { record to labels }
+        assertEquals(Given.bundle.realTexts.size, labels.size)
         val tokenize = record.wall.tokenize.p50
         val inference = record.wall.inference.p50
         println("$name: tokenise %.4f ms, infer %.3f ms, p50 (host)".format(tokenize, inference))

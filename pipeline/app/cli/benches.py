@@ -1,15 +1,20 @@
-"""The commands that measure and show what was measured: parsing and printing only."""
+"""The command that measures: parsing and printing only."""
 
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from ...base.errors import GateFailed, NotRun, PipelineError, TargetUnavailable
 from ...base.formats import TARGETS
-from .console import err, out, print_json, progress
-from .options import BundleFolder, Json, Place, to_names, to_share
+from .console import err, out, print_json, progress, shown
+from .options import BundleFolder, Json, Key, Place, to_minutes, to_names, to_share
+
+if TYPE_CHECKING:
+    from ...measure.record import LatencyRecord
 
 
 def bench(
@@ -21,6 +26,9 @@ def bench(
     queries: Annotated[int, typer.Option(help="Least number of queries.", min=1)] = 1024,
     seconds: Annotated[float, typer.Option(help="Least time, both clocks together.", min=0)] = 10.0,
     cool_down: Annotated[float, typer.Option(help="Seconds of rest before.", min=0)] = 0.0,
+    sustained: Annotated[
+        str, typer.Option(help="For android: how long to go on afterwards, for example 10m.")
+    ] = "0m",
     core: Annotated[
         str, typer.Option(help="For arm64, comma-separated: cortex-a53, cortex-a76, i8mm.")
     ] = "cortex-a53,cortex-a76,i8mm",
@@ -37,70 +45,100 @@ def bench(
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Of the records; default: bench beside the bundle.")
     ] = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Measure every artefact: on this host, a phone, or an emulated ARM64 processor."""
-    allowed = to_share(tolerance)
+    allowed, sustained_minutes = to_share(tolerance), to_minutes(sustained, place)
     from ...bundle.open import open_bundle
-    from ...measure import regress as gates
+
+    opened = open_bundle(bundle, key)
     from ...measure.drivers import measures
     from ...measure.host import Rules
-    from ...measure.record import LatencyRecord, write_record
     from ..folders import BENCH
-    from . import show
 
-    opened = open_bundle(bundle)
-    rules = Rules(queries=queries, seconds=seconds, cool_down_s=cool_down)
-    records, skipped = list[LatencyRecord](), dict[str, NotRun]()
-    failed = False
     folder = out_folder or bundle.resolve().parent / BENCH
     with progress():
-        for name, measure in measures(
-            place,
-            opened,
-            to_names(runtime) or tuple(opened.artifacts),
-            rules,
-            cores=to_names(core) or (),
-            serials=to_names(serial) or (),
-        ):
-            try:
-                record = measure()
-            except PipelineError as error:
-                # What was measured before stays, and the next may be measured all the same.
-                skipped[name] = NotRun(str(error))
-                failed |= not isinstance(error, TargetUnavailable)
-                continue
-            write_record(record, folder)
-            records.append(record)
-    if as_json:
-        not_run = {name: reason.reason for name, reason in skipped.items()}
-        print_json({"records": [asdict(record) for record in records], "not_run": not_run})
-    else:
-        show.measured(out, records, skipped, folder)
-    if not records:
+        measured = _measure(
+            measures(
+                place,
+                opened,
+                to_names(runtime) or tuple(opened.artifacts),
+                Rules(
+                    queries=queries,
+                    seconds=seconds,
+                    cool_down_s=cool_down,
+                    sustained_minutes=sustained_minutes,
+                ),
+                cores=to_names(core) or (),
+                serials=to_names(serial) or (),
+            ),
+            folder,
+        )
+    _print(measured, folder, as_json=as_json)
+    if not measured.records:
         raise PipelineError("Nothing could be measured, for the reasons above.")
-    if failed:
+    if measured.failed:
         raise PipelineError("Not everything could be measured, for the reasons above.")
+    _compare(measured.records, gate, allowed, baseline, err if as_json else out)
+
+
+@dataclass
+class _Measured:
+    """What came of every measurement that was asked for."""
+
+    records: "list[LatencyRecord]" = field(default_factory=list)
+    skipped: dict[str, NotRun] = field(default_factory=dict)
+    failed: bool = False  # where something other than a runtime was lacking
+
+
+def _measure(
+    measures: "Iterable[tuple[str, Callable[[], LatencyRecord]]]", folder: Path
+) -> _Measured:
+    """Measure one after the other; each record is written before the next begins."""
+    from ...measure.record import write_record
+
+    measured = _Measured()
+    for name, measure in measures:
+        try:
+            record = measure()
+        except PipelineError as error:
+            # What was measured before stays, and the next may be measured all the same.
+            measured.skipped[name] = NotRun(str(error))
+            measured.failed |= not isinstance(error, TargetUnavailable)
+            continue
+        write_record(record, folder)
+        measured.records.append(record)
+    return measured
+
+
+def _print(measured: _Measured, folder: Path, *, as_json: bool) -> None:
+    from .show import benches as show
+
+    if as_json:
+        not_run = {name: reason.reason for name, reason in measured.skipped.items()}
+        records = [asdict(record) for record in measured.records]
+        print_json({"records": records, "not_run": not_run})
+    else:
+        show.measured(out, measured.records, measured.skipped, folder)
+
+
+def _compare(
+    records: "Sequence[LatencyRecord]",
+    gate: Path | None,
+    allowed: float,
+    baseline: Path | None,
+    console: Console,
+) -> None:
+    """Hold `records` against the baseline `gate`, then keep them as `baseline`."""
+    from ...measure import regress
+    from .show import benches as show
+
     if gate:
-        changes = gates.compare(records, gate)
-        show.changes(err if as_json else out, changes, gates.not_compared(records, gate))
-        if failures := gates.slower(changes, allowed):
+        changes = regress.compare(records, gate)
+        show.changes(console, changes, regress.not_compared(records, gate))
+        if failures := regress.slower(changes, allowed):
             raise GateFailed("; ".join(failures))
     if baseline:
-        gates.write_baseline(records, baseline)
-        err.print(f"baseline {baseline}")
-
-
-def report(
-    builds: Annotated[list[Path], typer.Argument(help="Folders that pocketbert run wrote.")],
-    file: Annotated[
-        Path | None, typer.Option("--out", help="The page; default: report.html in the first.")
-    ] = None,
-) -> None:
-    """Write one page of one or several builds, with everything measured since."""
-    from ..folders import REPORT
-    from ..report.page import write_report
-    from ..result import read_build
-
-    page = write_report([read_build(build) for build in builds], file or builds[0] / REPORT)
-    out.print(f"report   {page}")
+        regress.write_baseline(records, baseline)
+        err.print(f"baseline {shown(baseline)}")

@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
-from ...base.errors import GateFailed
-from .console import out, plain, print_json, progress
-from .options import BundleFolder, Json, to_share
+from ...base.config import DataConfig
+from ...base.errors import BundleError, GateFailed
+from .console import err, out, plain, print_json, progress, shown
+from .options import BundleFolder, Json, Key, to_share
 
-Key = Annotated[
-    Path | None,
-    typer.Option("--key", help="Public key; the bundle must be signed by its owner."),
-]
 Passphrase = Annotated[
     str | None,
     typer.Option(
@@ -24,12 +22,12 @@ Passphrase = Annotated[
 
 def verify(bundle: BundleFolder, key: Key = None, as_json: Json = False) -> None:
     """Check every digest, and have every artefact reproduce the golden cases."""
-    from ...base.errors import BundleError
     from ...bundle.open import open_bundle
-    from ...measure.audit import Audit, verify_bundle
-    from . import show
 
     opened = open_bundle(bundle, key)
+    from ...measure.audit import Audit, verify_bundle
+    from .show import bundles as show
+
     with progress():
         outcomes = verify_bundle(opened)
     if as_json:
@@ -39,6 +37,39 @@ def verify(bundle: BundleFolder, key: Key = None, as_json: Json = False) -> None
     failed = [name for name, outcome in outcomes.items() if isinstance(outcome, BundleError)]
     if failed or not any(isinstance(outcome, Audit) for outcome in outcomes.values()):
         raise GateFailed(f"{bundle}: not verified: {', '.join(failed or opened.artifacts)}.")
+
+
+def evaluate(
+    bundle: BundleFolder,
+    data: Annotated[Path, typer.Option(help="Labelled file: .jsonl, .csv, .tsv or .json.")],
+    student: Annotated[
+        Path | None, typer.Option(help="Float student to agree with; default: beside the bundle.")
+    ] = None,
+    text_column: Annotated[str, typer.Option(help="Column of the text.")] = "text",
+    intent_column: Annotated[str, typer.Option(help="Column of the intent.")] = "intent",
+    key: Key = None,
+    as_json: Json = False,
+) -> None:
+    """Accuracy, agreement and out-of-scope figures of every artefact on labelled text."""
+    from ...bundle.open import open_bundle
+
+    opened = open_bundle(bundle, key)
+    from ...measure.audit import evaluate_bundle
+    from .show import bundles as show
+
+    columns = DataConfig(
+        text=text_column,
+        intent=intent_column,
+        out_of_scope_label=opened.out_of_scope_label,
+    )
+    with progress():
+        outcomes, findings = evaluate_bundle(opened, data, columns, student)
+    for finding in findings:
+        err.print(f"data: {escape(finding)}")
+    if as_json:
+        print_json({name: plain(outcome) for name, outcome in outcomes.items()})
+    else:
+        show.evaluated(out, outcomes)
 
 
 def install(
@@ -57,7 +88,7 @@ def install(
     if as_json:
         print_json({"bundle": str(placed)})
     else:
-        out.print(f"bundle   {placed}")
+        out.print(f"bundle   {shown(placed)}")
 
 
 def keygen(
@@ -72,8 +103,8 @@ def keygen(
     if as_json:
         print_json({"private": str(private), "public": str(public)})
     else:
-        out.print(f"private  {private}  keep it secret, and out of the repository")
-        out.print(f"public   {public}")
+        out.print(f"private  {shown(private)}  keep it secret, and out of the repository")
+        out.print(f"public   {shown(public)}")
 
 
 def sign(
@@ -90,22 +121,23 @@ def sign(
     if as_json:
         print_json({"signature": str(signature)})
     else:
-        out.print(f"signed   {signature}")
+        out.print(f"signed   {shown(signature)}")
 
 
 def diff(
     old: Annotated[Path, typer.Argument(help="Bundle that was shipped.")],
     new: Annotated[Path, typer.Argument(help="Bundle that is to take its place.")],
     max_fall: Annotated[str, typer.Option(help="Of accuracy or agreement, that passes.")] = "1%",
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Say what changed between two bundles; exit 1 where accuracy or agreement fell too far."""
     limit = to_share(max_fall)
     from ...bundle.compare import compare, fallen
     from ...bundle.open import open_bundle
-    from . import show
+    from .show import bundles as show
 
-    found = compare(open_bundle(old), open_bundle(new))
+    found = compare(open_bundle(old, key), open_bundle(new, key))
     if as_json:
         print_json(asdict(found))
     else:

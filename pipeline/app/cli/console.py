@@ -1,11 +1,14 @@
 """What every command prints through: two consoles, progress bars, JSON."""
 
+import codecs
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
@@ -18,6 +21,33 @@ T = TypeVar("T")
 WIDTH = None if sys.stdout.isatty() else 120  # of tables in a pipe or a file
 out = Console(highlight=False, soft_wrap=True, width=WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+# What an encoding without our marks prints in their place: who fails must be told so anywhere.
+PLAIN = {"✓": "ok", "✗": "FAILED", "…": "...", "→": "->", "·": "-", "µ": "u"}
+
+
+def in_any_encoding() -> None:
+    """Have both streams print what they can, and plain words for what they can't."""
+
+    def in_plain(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeEncodeError), "streams that are written"
+        found = error.object[error.start : error.end]
+        return "".join(PLAIN.get(character, "?") for character in found), error.end
+
+    codecs.register_error("pocketbert", in_plain)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="pocketbert")  # type: ignore[union-attr]
+
+
+def shown(path: Path) -> str:
+    """`path` as it is, also where it holds brackets, which would be markup."""
+    return escape(str(path))
+
+
+def argument(path: Path) -> str:
+    """`path` as a shell takes it, also where it holds blanks."""
+    return escape(shlex.quote(str(path)))
 
 
 @contextmanager

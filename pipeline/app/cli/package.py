@@ -11,7 +11,7 @@ from ...base.config import load_config
 from ...base.errors import GateFailed, NotRun
 from .console import out as console
 from .console import print_json, progress
-from .options import Json, Seed, to_names
+from .options import Json, OutFolder, to_names
 
 if TYPE_CHECKING:
     from ...measure.record import LatencyRecord
@@ -26,9 +26,7 @@ def package(
     unlabeled: Annotated[
         str | None, typer.Option(help="Raw texts where there are no labels: judged by agreement.")
     ] = None,
-    out_folder: Annotated[
-        Path, typer.Option("--out", help="Where everything goes.", file_okay=False)
-    ] = Path("build"),
+    out_folder: OutFolder = Path("build"),
     vocabulary: Annotated[
         int | None, typer.Option(help="Word pieces to keep, by the texts given; all without it.")
     ] = None,
@@ -49,7 +47,7 @@ def package(
     max_drop: Annotated[
         float | None, typer.Option(help="Gate: accuracy an artefact may lose, absolute.")
     ] = None,
-    seed: Seed = None,
+    seed: Annotated[int | None, typer.Option(help="Of the split.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run every stage again.")] = False,
     as_json: Json = False,
 ) -> None:

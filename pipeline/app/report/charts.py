@@ -9,8 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from markupsafe import Markup
 
+from ...base.events import TrainingEnded
 from ...measure.gates import JudgedLogits, Verdict
 from ...measure.record import LatencyRecord
+from ..owned import PICTURE
 from ..result import RunResult
 
 # One hue a series, light enough for a dark page and dark enough for a white one (Okabe-Ito).
@@ -105,7 +107,7 @@ def draw_front(
     axes.set_xlabel("int8 size in MB, as counted; the dot's area: multiply-adds")
     axes.set_ylabel("% of the teacher's accuracy (validation)")
     axes.legend(frameon=False, loc="lower right", markerscale=0.6)
-    figure.savefig(file, format="svg", metadata={"Date": None})
+    figure.savefig(file, format="svg", metadata={"Date": None, "Title": PICTURE})
     pyplot.close(figure)
 
 
@@ -168,6 +170,24 @@ def out_of_scope(student: JudgedLogits, threshold: float) -> Markup:
     axes.set_xlabel("% of in-scope texts kept")
     axes.set_ylabel("% of out-of-scope found")
     axes.legend(frameon=False, loc="lower left")
+    return to_svg(figure)
+
+
+def training(ended: TrainingEnded) -> Markup:
+    """Loss over the steps of one training and, where epochs were scored, the score."""
+    figure, axes = new_figure(2.6)
+    axes.plot(*zip(*ended.losses, strict=True), color=BLUE, label="loss")
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss, mean since the last point")
+    axes.set_ylim(bottom=0)
+    if ended.scores:
+        right = axes.twinx()
+        right.plot(
+            *zip(*ended.scores, strict=True), "o-", color=ORANGE, label="validation accuracy"
+        )
+        right.set_ylabel("validation accuracy")
+        right.spines["top"].set_visible(False)
+        figure.legend(frameon=False, loc="upper center", ncols=2)
     return to_svg(figure)
 
 

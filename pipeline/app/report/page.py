@@ -5,15 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from ...base.errors import NotRun
+from ...base.files import refuse_other_file
 from ...measure.gates import Verdict
 from ...measure.record import KINDS, LatencyRecord
+from ..owned import PAGE
 from ..result import Build
 from . import charts
 from .templates import environment
 
 
 def write_report(builds: Sequence[Build], file: Path) -> Path:
-    """Write the page: one section a build, and a table of all where there are several."""
+    """Write the page: one section a build, and a table of all where there are several.
+
+    Raises:
+        PipelineError: `file` is there, and no report.
+    """
+    refuse_other_file(file, PAGE)
     page = (
         environment()
         .get_template("report.html")
@@ -44,6 +51,9 @@ def _section(build: Build) -> dict[str, Any]:
         "bytes": charts.bytes_by_part(verdicts) if verdicts else None,
         "scores": charts.scores(build.student, threshold) if len(outside) else None,
         "curve": charts.out_of_scope(build.student, threshold) if len(outside) else None,
+        "training": {
+            name: charts.training(ended) for name, ended in build.training.items() if ended.losses
+        },
         "timed": {
             kind: (records, charts.by_length(records), charts.percentiles(records))
             for kind, records in kinds.items()

@@ -3,16 +3,17 @@
 Several processes may share them; what they compute is in the room each calls.
 """
 
-import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ...base.config import RunConfig
 from ...base.errors import PipelineError
+from ...base.events import Event, TrainingEnded, listening
+from ...base.files import write_json
 from ...data.corpus import Corpus
-from ...learn import team
+from ...learn import checkpoint, team
 from ...learn.checkpoint import Checkpoints
 from ...learn.distill import distill, hidden_layers
 from ...learn.fit import fine_tune, fit_head, with_other
@@ -30,7 +31,18 @@ from ...models.reading import check_readable
 from ...models.teacher import Teacher, load_teacher
 from ...models.tokenizer import check_ids_equal, read_tokenizer
 from ..cache import Cache, described
-from ..folders import CHECKPOINTS, FROZEN_TEACHER, HIDDEN, STUDENT, TEACHER, TRANSFER_SET
+from ..folders import (
+    CHECKPOINTS,
+    FROZEN_TEACHER,
+    GIVEN,
+    HIDDEN,
+    STUDENT,
+    TEACHER,
+    TRAINING,
+    TRANSFER_SET,
+)
+
+ROOM = "learn"  # the last whose code decides what these stages make
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,8 @@ def fit_teacher(job: Job) -> Path:
     """
     config, length = job.config.teacher, job.config.student.max_length
     source = locate(config.source)
-    if job.cache.out.resolve() in source.resolve().parents:
+    out, around = job.cache.out.resolve(), source.resolve().parents
+    if out in around and out / GIVEN not in around:
         raise PipelineError(
             f"{config.source}: this teacher lies in the output folder, where the fitted one takes "
             "its place. Copy it elsewhere, or choose another --out."
@@ -96,8 +109,8 @@ def fit_teacher(job: Job) -> Path:
         fit_head(config, job.corpus, length).save(folder)
 
     if not config.fine_tune:
-        return job.cache.shared_folder(TEACHER, inputs, make)
-    return _fine_tuned(job, job.cache.shared_folder(FROZEN_TEACHER, inputs, make))
+        return job.cache.shared_folder(TEACHER, inputs, make, room=ROOM)
+    return _fine_tuned(job, job.cache.shared_folder(FROZEN_TEACHER, inputs, make, room=ROOM))
 
 
 def _other_teacher(job: Job, inputs: dict[str, Any]) -> Path:
@@ -156,7 +169,7 @@ def label_texts(job: Job, teacher: Path) -> Path:
         loaded = load_teacher(teacher, length)
         make_transfer_set(loaded, job.corpus, copies, config.seed).save(folder)
 
-    return job.cache.shared_folder(TRANSFER_SET, inputs, make)
+    return job.cache.shared_folder(TRANSFER_SET, inputs, make, room=ROOM)
 
 
 def distill_student(job: Job, teacher: Path, transfer_set: Path) -> Path:
@@ -201,7 +214,7 @@ def _hidden(
     def make(folder: Path) -> None:
         save_hidden(teacher, transfer_set.texts, layer, folder)
 
-    return load_hidden(cache.shared_folder(f"{HIDDEN}/{layer}", inputs, make))
+    return load_hidden(cache.shared_folder(f"{HIDDEN}/{layer}", inputs, make, room=ROOM))
 
 
 def _trained(
@@ -213,8 +226,17 @@ def _trained(
         job.cache.out / CHECKPOINTS / name, job.config.checkpoint_steps, described(inputs)
     )
     if job.cache.fresh and team.is_main():
-        shutil.rmtree(kept.folder, ignore_errors=True)
-    folder = job.cache.shared_folder(name, inputs, lambda new: make(new, kept), together=True)
+        checkpoint.clear(kept.folder)
+
+    def make_and_record(new: Path) -> None:
+        def record(event: Event) -> None:
+            if isinstance(event, TrainingEnded):
+                write_json(new / TRAINING, asdict(event))
+
+        with listening(record):
+            make(new, kept)
+
+    folder = job.cache.shared_folder(name, inputs, make_and_record, room=ROOM, together=True)
     if team.is_main():
-        shutil.rmtree(kept.folder, ignore_errors=True)
+        checkpoint.clear(kept.folder)
     return folder

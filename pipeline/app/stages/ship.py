@@ -15,16 +15,17 @@ from pydantic import TypeAdapter
 from safetensors.numpy import load_file, save_file
 
 from ...base.arrays import Logits
-from ...base.config import to_command, to_dict
+from ...base.config_text import to_command
 from ...base.errors import NotRun, TargetUnavailable
 from ...base.files import sha256, tree_bytes, write_json
 from ...base.progress import step
+from ...base.versions import this_platform
 from ...bundle import seal
 from ...bundle.golden import golden_texts, make_golden
 from ...bundle.open import Sealed, open_bundle
 from ...measure.choose import choose
 from ...measure.gates import JudgedLogits, Verdict, judge, judge_student, over_parts, run_texts
-from ...measure.host import QUICK, measure
+from ...measure.host import QUICK, measure, processor
 from ...measure.record import LatencyRecord, read_record, write_record
 from ...models.calibration import Calibration, calibrate
 from ...models.lean import LeanBert
@@ -84,7 +85,7 @@ def judge_models(job: Job, learned: Learned) -> Models:
             read = partial(model.logits, what=f"{name.capitalize()} reads the test")
             save_file(vars(over_parts(job.corpus, read)), folder / f"{name}.safetensors")
 
-    folder = job.cache.folder(REFERENCE, inputs, make)
+    folder = job.cache.folder(REFERENCE, inputs, make, room="learn")
     teacher = _judged(job, learned.teacher, folder / "teacher.safetensors")
     student = _judged(job, learned.student, folder / "student.safetensors")
     failures = judge_student(student.evaluation, teacher.evaluation, job.config.gates)
@@ -114,8 +115,9 @@ def _lower(job: Job, name: str, student: Path, expected: JudgedLogits) -> Artifa
     config = job.config
     recipe = config.lowering
     inputs: dict[str, Any] = {"student": student, "recipe": recipe}
-    if recipe is None:  # to be chosen, by what it does to the validation part
+    if recipe is None:  # to be chosen, by what it does to the validation part in its runtime
         inputs |= {"corpus": job.corpus.digest, "gates": config.gates, "float": config.keep_float}
+        inputs["platform"] = this_platform()
 
     def make(folder: Path) -> None:
         target, loaded = get_target(name), load_student(student)
@@ -135,7 +137,8 @@ def _lower(job: Job, name: str, student: Path, expected: JudgedLogits) -> Artifa
         write_json(folder / "artifact.json", {**asdict(artifact), "path": artifact.path.name})
 
     try:
-        folder = job.cache.folder(f"{ARTIFACTS}/{name}", inputs, make)
+        room = "measure" if recipe is None else "targets"
+        folder = job.cache.folder(f"{ARTIFACTS}/{name}", inputs, make, room=room)
     except TargetUnavailable as error:
         return NotRun(str(error))
     described = json.loads((folder / "artifact.json").read_text(encoding="utf-8"))
@@ -167,9 +170,10 @@ def _verify(
         "artifact": artifact.path.parent,
         "student": student,
         "gates": job.config.gates,
+        "platform": this_platform(),  # which has a runtime of its own, or an evaluator
     }
 
-    def make(folder: Path) -> None:
+    def make(folder: Path) -> bool:
         loaded = load_student(student)
         target, vocabulary = get_target(name), loaded.vocabulary
         runner = target.load(artifact)
@@ -189,6 +193,7 @@ def _verify(
         write_json(folder / "verdict.json", asdict(verdict))
         golden = read(golden_texts(job.corpus.test.texts))
         save_file({"golden": golden}, folder / "golden.safetensors")
+        return not verdict.failures
 
     try:
         folder = job.cache.folder(f"{VERIFIED}/{name}", inputs, make)
@@ -235,8 +240,8 @@ def seal_bundle(
             "data_sha256": job.corpus.digest,
             "teacher_sha256": sha256(weights_file(learned.teacher)),
             "student_sha256": sha256(learned.student / "model.safetensors"),
-            "distill": to_dict(job.config.distill),
-            "student": to_dict(job.config.student),
+            "distill": asdict(job.config.distill),
+            "student": asdict(job.config.student),
             "versions": job.cache.versions,
         },
         out_of_scope_label=job.config.data.out_of_scope_label,
@@ -263,11 +268,14 @@ def _bench(job: Job, name: str, bundle: Path | NotRun) -> LatencyRecord | NotRun
     if isinstance(bundle, NotRun):
         return bundle
 
-    def make(folder: Path) -> None:
-        write_record(measure(open_bundle(bundle), name, QUICK), folder)
+    def make(folder: Path) -> bool:
+        record = measure(open_bundle(bundle), name, QUICK)
+        write_record(record, folder)
+        return not record.busy
 
+    inputs = {"bundle": bundle, "platform": this_platform(), "processor": processor()}
     try:
-        folder = job.cache.folder(f"{BENCHED}/{name}", {"bundle": bundle}, make)
+        folder = job.cache.folder(f"{BENCHED}/{name}", inputs, make)
     except TargetUnavailable as error:
         return NotRun(str(error))
     return read_record(next(folder.glob(f"host-*-{name}.json")))

@@ -8,6 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 import torch
 
+from ...base.quiet import hushed
 from ...base.recipes import Recipe
 from ...models.lean import LeanBert
 
@@ -19,6 +20,7 @@ DESCRIPTIONS = {
 MIN_RUNTIME = "iOS 17"
 
 
+@hushed()
 def convert(coremltools: Any, graph: LeanBert, length: int, recipe: Recipe) -> Any:
     """Convert `graph` for texts of `length` tokens, its weights stored as `recipe` asks."""
     ids = torch.ones(1, length, dtype=torch.int32)

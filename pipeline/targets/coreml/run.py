@@ -9,10 +9,12 @@ import numpy as np
 
 from ...base.arrays import Ids, Logits
 from ...base.errors import BundleError, TargetUnavailable
+from ...base.quiet import hushed
 from ..base import Artifact, RowRunner
 from .evaluator import Package
 
 EVALUATOR = "MIL evaluator, not Apple's runtime"
+UNTIMED = "runs on Apple's systems only; an evaluator's time says nothing"
 
 
 def import_coremltools() -> Any:
@@ -22,7 +24,8 @@ def import_coremltools() -> Any:
         TargetUnavailable: it is not installed.
     """
     try:
-        import coremltools
+        with hushed():
+            import coremltools
     except ImportError as error:
         raise TargetUnavailable(
             f"coreml: coremltools cannot be imported here ({error}). It has wheels for Linux "
@@ -40,15 +43,15 @@ def open_package(path: Path) -> Package:
 def load(artifact: Artifact) -> RowRunner:
     """Load into Core ML on macOS, and into an evaluator of the saved package elsewhere."""
     if sys.platform == "darwin":
-        predict, engine = _apple(artifact)
+        predict, engine, untimed = *_apple(artifact), ""
     else:
-        predict, engine = open_package(artifact.path), EVALUATOR
+        predict, engine, untimed = open_package(artifact.path), EVALUATOR, UNTIMED
 
     def execute(input_ids: Ids, attention_mask: Ids) -> Logits:
         feed = dict(zip(artifact.inputs, (input_ids, attention_mask), strict=True))
         return np.asarray(predict(feed)["logits"], np.float32)
 
-    return RowRunner(artifact, engine, execute, real=sys.platform == "darwin")
+    return RowRunner(artifact, engine, execute, untimed=untimed)
 
 
 def _apple(artifact: Artifact) -> tuple[Any, str]:

@@ -6,6 +6,7 @@ Calls after the ExecuTorch and torchao documentation (XNNPACK backend, `quantize
 import torch
 from torch import nn
 
+from ...base.quiet import hushed
 from ...base.recipes import EMBEDDING, INT4_GROUP, Recipe
 from ...models.lean import LeanBert, with_matrix_norms
 
@@ -46,6 +47,7 @@ def quantize(graph: LeanBert, recipe: Recipe) -> LeanBert:
     return graph
 
 
+@hushed()
 def lower(graph: LeanBert, longest: int) -> bytes:
     """The `.pte` of `graph`, for 2 to `longest` tokens."""
     import executorch.kernels.quantized  # noqa: F401  registers the out-variants of int8 ops

@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ...base.quiet import hushed
+
 # The data types of an int8 product, in XNNPACK's schema: activations quantized for each inference,
 # weights with a scale for each channel.
 INT8_INPUT, INT8_WEIGHTS = "xnn_datatype_qdint8", "xnn_datatype_qcint8"
@@ -28,8 +30,9 @@ class Program:
 
 def read(path: Path) -> Program:
     """Read the program's plan and data."""
-    from executorch.exir._serialize._program import deserialize_pte_binary
-    from executorch.exir.schema import KernelCall
+    with hushed():
+        from executorch.exir._serialize._program import deserialize_pte_binary
+        from executorch.exir.schema import KernelCall
 
     file = deserialize_pte_binary(path.read_bytes())
     (plan,) = file.program.execution_plan
@@ -71,9 +74,10 @@ def _type_of(value: Mapping[str, Any]) -> tuple[int, str]:
 
 
 def _to_json(delegate: bytes) -> dict[str, Any]:
-    from executorch.backends.xnnpack import serialization
-    from executorch.backends.xnnpack.serialization.xnnpack_graph_serialize import XNNHeader
-    from executorch.exir._serialize._flatbuffer import _flatc_decompile
+    with hushed():
+        from executorch.backends.xnnpack import serialization
+        from executorch.backends.xnnpack.serialization.xnnpack_graph_serialize import XNNHeader
+        from executorch.exir._serialize._flatbuffer import _flatc_decompile
 
     header = XNNHeader.from_bytes(delegate[: XNNHeader.EXPECTED_LENGTH])
     end = header.flatbuffer_offset + header.flatbuffer_size

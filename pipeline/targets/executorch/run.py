@@ -1,6 +1,7 @@
 """`.pte` files in the ExecuTorch runtime of this process. It lowers nothing."""
 
 import ctypes
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -10,7 +11,11 @@ from pathlib import Path
 
 from ...base.arrays import Ids, Logits
 from ...base.errors import BundleError, TargetUnavailable
+from ...base.extras import remedy
+from ...base.quiet import hushed
 from ..base import Artifact, RowRunner
+
+RUNTIME = "executorch.extension.pybindings.portable_lib"  # through which methods are loaded
 
 
 def load(artifact: Artifact) -> RowRunner:
@@ -46,17 +51,23 @@ def prepare_runtime() -> None:
     """Load the runtime with its int8 kernels, and give it one thread.
 
     One is fastest for a small student, and only so are times comparable. It must happen before any
-    method is loaded; later it kills the process.
+    method is loaded; later it kills the process. So a program that has the runtime already keeps
+    its threads.
     """
+    used = RUNTIME in sys.modules
     try:
-        import executorch.kernels.quantized  # registers its kernels
-        import executorch.runtime  # noqa: F401  for `load`
-        from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
+        with hushed():
+            import executorch.kernels.quantized  # registers its kernels
+            import executorch.runtime  # noqa: F401  for `load`
+            from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
     except ImportError as error:
-        raise TargetUnavailable(f"executorch: no runtime here ({error}).") from error
+        raise TargetUnavailable(
+            f"executorch: no runtime here ({error}). Run {remedy('executorch')}."
+        ) from error
 
-    with _silent_log():
-        _unsafe_reset_threadpool(1)
+    if not used:
+        with _silent_log():
+            _unsafe_reset_threadpool(1)
 
 
 class _PlatformTable(ctypes.Structure):
@@ -75,6 +86,9 @@ def _silent_log() -> Iterator[None]:
     Those lines come from C++ and have no switch. The log function in the platform's table,
     ExecuTorch's own means to redirect them, does nothing meanwhile; errors are exceptions anyway.
     """
+    if sys.platform == "win32":
+        yield  # where ctypes finds no library without a name
+        return
     spec = find_spec("executorch")
     assert spec is not None and spec.submodule_search_locations, "imported by the caller"
     folder = Path(spec.submodule_search_locations[0]) / "lib"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...base.errors import TargetUnavailable
+from ...base.quiet import hushed
 from ...base.recipes import Recipe
 from ..base import Artifact, RowRunner, check_recipe, describe
 from ..inspect import Contents, Graph
@@ -31,8 +32,9 @@ class ExecuTorch:
         """Write `executorch.pte`; byte-identical for the same student and recipe."""
         check_recipe(self.name, self.recipes, recipe)
         try:
-            import executorch.exir  # noqa: F401  both are used further down
-            import torchao.quantization  # noqa: F401
+            with hushed():
+                import executorch.exir  # noqa: F401  both are used further down
+                import torchao.quantization  # noqa: F401
         except ImportError as error:
             raise TargetUnavailable(
                 f"executorch: the toolchain cannot be imported here ({error}). Install "

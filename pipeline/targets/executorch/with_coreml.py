@@ -19,6 +19,7 @@ import torch
 from ...base.arrays import Ids, Logits
 from ...base.errors import BundleError, TargetUnavailable
 from ...base.files import tree_digest, write_json
+from ...base.quiet import hushed
 from ...base.recipes import Recipe
 from ...models.lean import LeanBert
 from ...models.student import Student
@@ -76,7 +77,7 @@ class ExecuTorchCoreML:
             feed = dict(zip(artifact.inputs, (input_ids, attention_mask), strict=True))
             return np.asarray(embedded(feed)[output], np.float32)
 
-        return RowRunner(artifact, coreml.EVALUATOR, execute, real=False)
+        return RowRunner(artifact, coreml.EVALUATOR, execute, untimed=coreml.UNTIMED)
 
     def read(self, artifact: Artifact) -> Contents:
         """Blobs of the embedded weight file; operators inside and outside of it."""
@@ -101,8 +102,9 @@ def _import_toolchain() -> Any:
     """coremltools, and ExecuTorch's Core ML backend imported beside it."""
     coremltools = coreml.import_coremltools()
     try:
-        import executorch.backends.apple.coreml.executorchcoreml
-        import executorch.exir  # noqa: F401  all this is used further down
+        with hushed():
+            import executorch.backends.apple.coreml.executorchcoreml
+            import executorch.exir  # noqa: F401  all this is used further down
     except ImportError as error:
         raise TargetUnavailable(
             f"executorch-coreml: the toolchain cannot be imported here ({error}). Install "

@@ -2,24 +2,26 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from itertools import count, takewhile
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...base.errors import TargetUnavailable
+from ...base.quiet import hushed
 from ...base.recipes import EMBEDDING, Recipe
 from ...models.lean import LeanBert
 from ...models.student import Student
 from ..inspect import identify
 
 
+@hushed()
 def convert(modules: Mapping[str, tuple[nn.Module, dict[str, Tensor]]]) -> bytes:
     """Convert one module a signature, its sample inputs by name, to a float TFLite flatbuffer."""
     try:
-        import ai_edge_quantizer  # noqa: F401  used once the model is converted
-        import litert_torch
+        with hushed():
+            import ai_edge_quantizer  # noqa: F401  used once the model is converted
+            import litert_torch
     except ImportError as error:
         raise TargetUnavailable(
             f"tflite: litert-torch cannot be imported here ({error}). It has wheels for Linux "
@@ -86,12 +88,6 @@ def _outputs_of(model: bytes, graph: LeanBert, paths: set[str]) -> Iterator[str]
 
 def _no_bar(bar: type) -> Callable[..., Any]:
     return lambda total_steps=0, *_, **__: bar(total_steps, enable=False)
-
-
-def lengths_up_to(longest: int) -> tuple[int, ...]:
-    """Signature lengths: 8, 16, 32 and so on, and the longest; most texts are short."""
-    doubled = takewhile(lambda length: length < longest, (8 << power for power in count()))
-    return (*doubled, longest)
 
 
 def sample_inputs(names: tuple[str, ...], length: int) -> dict[str, Tensor]:

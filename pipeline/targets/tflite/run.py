@@ -10,7 +10,8 @@ import numpy as np
 
 from ...base.arrays import Ids, Logits
 from ...base.errors import BundleError, TargetUnavailable
-from ...base.quiet import without_line
+from ...base.extras import remedy
+from ...base.quiet import without_lines
 from ..base import Artifact, RowRunner
 from ..inspect import Contents, Graph
 
@@ -26,7 +27,9 @@ def import_interpreter() -> Any:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
-        raise TargetUnavailable(f"tflite: no LiteRT here ({error}).") from error
+        raise TargetUnavailable(
+            f"tflite: no LiteRT here ({error}). Run {remedy('ai_edge_litert')}."
+        ) from error
     return Interpreter
 
 
@@ -37,7 +40,7 @@ def load(artifact: Artifact) -> RowRunner:
     """
     try:
         interpreter = import_interpreter()(model_path=str(artifact.path), num_threads=1)
-        with without_line(DELEGATE_NOTICE):
+        with without_lines(DELEGATE_NOTICE):
             interpreter.allocate_tensors()
         runners = {}
         for name in interpreter.get_signature_list():
@@ -83,7 +86,7 @@ def _operators(model: Any, subgraph: Any) -> list[dict[str, Any]]:
     builder = flatbuffers.Builder(0)
     builder.Finish(alone.Pack(builder), b"TFL3")
     interpreter = import_interpreter()(model_content=bytes(builder.Output()), num_threads=1)
-    with without_line(DELEGATE_NOTICE):
+    with without_lines(DELEGATE_NOTICE):
         interpreter.allocate_tensors()
     operators: list[dict[str, Any]] = interpreter._get_ops_details()
     return operators

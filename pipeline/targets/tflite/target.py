@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...base.recipes import Recipe
-from ..base import Artifact, RowRunner, check_recipe, describe
+from ..base import Artifact, RowRunner, check_recipe, describe, lengths_up_to
 from ..inspect import Contents
 from . import run
 
@@ -38,7 +38,7 @@ class TFLite:
         from . import convert
         from .flatbuffer import tidy
 
-        lengths = convert.lengths_up_to(student.vocabulary.max_length)
+        lengths = lengths_up_to(student.vocabulary.max_length)
         graph = convert.lean(student)
         model = convert.convert(
             {

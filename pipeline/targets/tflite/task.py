@@ -9,11 +9,12 @@ import ctypes
 import io
 import zipfile
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ...base.errors import TargetUnavailable
+from ...base.errors import PipelineError, TargetUnavailable
 from ...base.recipes import Recipe
 from ..base import Artifact, RowRunner, check_recipe, describe
 from ..inspect import Contents
@@ -42,6 +43,7 @@ class TFLiteTask:
         """Write `tflite-task.tflite` with labels, vocabulary and tokenizer settings in it."""
         check_recipe(self.name, self.recipes, recipe)
         check_casing(student.vocabulary)
+        import_tflite_support()  # where it is missing, converting would be in vain
         from . import convert
         from .flatbuffer import tidy
 
@@ -105,8 +107,13 @@ def import_tflite_support() -> Any:
     """Import tflite-support's metadata writers, with the libusb that they link.
 
     Raises:
-        TargetUnavailable: no wheel for this platform.
+        TargetUnavailable: it is not installed, or cannot be imported.
     """
+    if find_spec("tflite_support") is None:
+        raise TargetUnavailable(
+            "tflite-task: tflite-support is not installed. It has wheels for Linux x86-64 and "
+            "Python 3.10 and 3.11; the other targets do not need it."
+        )
     try:
         import libusb_package
 
@@ -115,8 +122,8 @@ def import_tflite_support() -> Any:
         from tflite_support.metadata_writers import bert_nl_classifier, metadata_info
     except (ImportError, OSError, TypeError) as error:
         raise TargetUnavailable(
-            f"tflite-task: tflite-support cannot be imported here ({error}). It has wheels for "
-            "Linux x86-64 up to Python 3.11; elsewhere choose other --targets."
+            f"tflite-task: tflite-support cannot be imported ({error}). Run scripts/setup again, "
+            "or choose other --targets."
         ) from error
     return bert_nl_classifier, metadata_info
 
@@ -136,7 +143,11 @@ def _with_metadata(model: bytes, student: "Student") -> bytes:
             segment_name="serving_default_segment_ids",
         )
         packed = bytes(writer.populate())
-    assert len(packed) > len(model), "tflite-support dropped buffers"
+    if len(packed) <= len(model):
+        raise PipelineError(
+            f"tflite-task: tflite-support dropped buffers: {len(packed):,} bytes are left of "
+            f"{len(model):,}. Install it as pinned (pocketbert doctor lists the versions)."
+        )
     return _with_fixed_dates(packed)
 
 

@@ -32,6 +32,22 @@ class TensorBuffer internal constructor(internal val handle: Long) : AutoCloseab
     }
 }
 
+class Environment private constructor() : AutoCloseable {
+    override fun close() {
+        open--
+    }
+
+    companion object {
+        /** Environments that are not closed: the host's tests look for what leaks. */
+        @JvmStatic
+        var open = 0
+            private set
+
+        @JvmStatic
+        fun create(): Environment = Environment().also { open++ }
+    }
+}
+
 class CompiledModel private constructor(private val handle: Long) : AutoCloseable {
     data class CpuOptions(
         val numThreads: Int? = null,
@@ -69,7 +85,12 @@ class CompiledModel private constructor(private val handle: Long) : AutoCloseabl
         }
 
         @JvmStatic
-        fun create(filePath: String, options: Options): CompiledModel {
+        fun create(
+            filePath: String,
+            options: Options,
+            optionalEnv: Environment? = null,
+        ): CompiledModel {
+            requireNotNull(optionalEnv) { "The shim makes its own; the adapter hands one in." }
             require(options.accelerators.single() == Accelerator.CPU)
             require(options.cpuOptions?.numThreads == 1)
             return CompiledModel(create(filePath))

@@ -16,6 +16,28 @@ public struct Artifact: Sendable, Equatable {
     public let temperature: Float
     public let threshold: Float
     public let tolerance: Float
+    /// What computed the sealed logits and the tolerance.
+    public let verifiedBy: String
+
+    public init(
+        name: String, url: URL, seals: [String: Seal], inputs: [String], lengths: [Int],
+        dynamic: Bool, vocabulary: Int, labels: Int, minRuntime: String, temperature: Float,
+        threshold: Float, tolerance: Float, verifiedBy: String
+    ) {
+        self.name = name
+        self.url = url
+        self.seals = seals
+        self.inputs = inputs
+        self.lengths = lengths
+        self.dynamic = dynamic
+        self.vocabulary = vocabulary
+        self.labels = labels
+        self.minRuntime = minRuntime
+        self.temperature = temperature
+        self.threshold = threshold
+        self.tolerance = tolerance
+        self.verifiedBy = verifiedBy
+    }
 
     /// The shortest sequence length that holds `tokens`.
     public func length(for tokens: Int) -> Int {
@@ -63,4 +85,9 @@ public struct Artifact: Sendable, Equatable {
 public struct Seal: Sendable, Equatable, Decodable {
     public let sha256: String
     public let bytes: Int
+
+    public init(sha256: String, bytes: Int) {
+        self.sha256 = sha256
+        self.bytes = bytes
+    }
 }

@@ -28,26 +28,33 @@ public struct BenchmarkRunner: Sendable {
 
     /// What only the system knows or does; the defaults know nothing and rest by sleeping.
     public struct System: Sendable {
-        public var sleep: @Sendable (Double) -> Void
+        public var sleep: @Sendable (Double) async throws -> Void
         public var residentBytes: @Sendable () -> Int?
         public var thermalState: @Sendable () -> String?
+        /// Whether nothing was loaded in this process before.
+        public var isFresh: Bool
         public var remarks: [String]
 
         public init(
-            sleep: @escaping @Sendable (Double) -> Void = { Thread.sleep(forTimeInterval: $0) },
+            sleep: @escaping @Sendable (Double) async throws -> Void = {
+                try await Task.sleep(for: .seconds($0))
+            },
             residentBytes: @escaping @Sendable () -> Int? = { nil },
             thermalState: @escaping @Sendable () -> String? = { nil },
+            isFresh: Bool = false,
             remarks: [String] = []
         ) {
             self.sleep = sleep
             self.residentBytes = residentBytes
             self.thermalState = thermalState
+            self.isFresh = isFresh
             self.remarks = remarks
         }
     }
 
     private static let lengths = [8, 16, 32, 64]
     private static let calls = 100
+    private static let step = 0.02  // of progress; telling each query would disturb the next
     private static let nanosASecond = 1e9
 
     public init(
@@ -62,20 +69,23 @@ public struct BenchmarkRunner: Sendable {
         self.system = system
     }
 
-    /// Load once, measure by `rules`; `progress` goes from 0 to 1. Throws `ChatError`.
+    /// Load, have the golden cases reproduced, measure by `rules`; `progress` goes from 0 to 1.
+    ///
+    /// Throws `ChatError`, or `CancellationError` once its task is cancelled.
     public func run(
-        _ rules: Rules, progress: (Double) -> Void = { _ in }
-    ) throws -> LatencyRecord {
+        _ rules: Rules, progress: @Sendable (Double) -> Void = { _ in }
+    ) async throws -> LatencyRecord {
         guard let firstText = bundle.realTexts.first else {
             throw ChatError.bundle("The bundle has no real text to measure. Make it again.")
         }
         let before = system.residentBytes()
         let begun = clock()
-        let classifier = try loader(artifact)
+        let classifier = try await loader(artifact)
         _ = try classifier.logits(bundle.tokenizer.encode(firstText))
-        let load = clock() - begun
+        let load = Double(clock() - begun) / nanosAMillisecond
         let loaded = system.residentBytes()
-        if rules.coolDown > 0 { system.sleep(rules.coolDown) }
+        let difference = try bundle.check(classifier, of: artifact)
+        if rules.coolDown > 0 { try await system.sleep(rules.coolDown) }
         let cool = system.thermalState()
         let started = clock()
         let steps = try measure(classifier, rules, progress)
@@ -87,16 +97,29 @@ public struct BenchmarkRunner: Sendable {
             artifact: artifact.name,
             sha256: artifact.sha256,
             runtime: classifier.runtime,
+            threads: classifier.threads,
             warmUp: rules.warmUp,
             seconds: Double(took) / Self.nanosASecond,
             coolDown: rules.coolDown,
-            loadMs: Double(load) / nanosAMillisecond,
-            memoryBefore: before,
-            memoryLoaded: loaded,
+            loadMs: system.isFresh ? load : nil,
+            loads: system.isFresh ? 1 : 0,
+            memoryBefore: system.isFresh ? before : nil,
+            memoryLoaded: system.isFresh ? loaded : nil,
             wall: steps,
             byLength: try byLength(classifier),
             thermal: thermal(from: cool),
-            remarks: system.remarks)
+            buildType: machine.buildType,
+            charging: machine.charging,
+            remarks: system.remarks + remarks(load, difference))
+    }
+
+    private func remarks(_ load: Double, _ difference: Float) -> [String] {
+        func written(_ value: Double, _ digits: Int) -> String {
+            String(format: "%.\(digits)f", value)
+        }
+        let warm = "loaded in \(written(load, 1)) ms in a process that had run before"
+        let logits = "golden logits within \(written(Double(difference), 4)) of those sealed"
+        return (system.isFresh ? [] : [warm]) + [logits]
     }
 
     private func thermal(from before: String?) -> Thermal? {
@@ -105,7 +128,7 @@ public struct BenchmarkRunner: Sendable {
     }
 
     private func measure(
-        _ classifier: Classifier, _ rules: Rules, _ progress: (Double) -> Void
+        _ classifier: Classifier, _ rules: Rules, _ progress: @Sendable (Double) -> Void
     ) throws -> Steps {
         var engine = ChatEngine(
             bundle: bundle, artifact: artifact, classifier: classifier, clock: clock)
@@ -120,14 +143,17 @@ public struct BenchmarkRunner: Sendable {
         let started = clock()
         var count = 0
         var spent = 0.0
+        var told = 0.0
         repeat {
+            try Task.checkCancellation()
             let begun = clock()
             let answer = try engine.answer(text())
             recorder.add(answer, nanos: clock() - begun)
             count += 1
             spent = Double(clock() - started) / Self.nanosASecond
             let inTime = rules.seconds > 0 ? spent / rules.seconds : 1
-            progress(min(1, Double(count) / Double(max(1, rules.queries)), inTime))
+            let done = min(1, Double(count) / Double(max(1, rules.queries)), inTime)
+            if done - told >= Self.step { (told, _) = (done, progress(done)) }
         } while count < rules.queries || spent < rules.seconds
         guard let steps = recorder.steps else {
             throw ChatError.runtime("Nothing was measured. Ask for at least one query.")

@@ -18,6 +18,7 @@ public struct CharacterTable: Sendable {
     private let replace: [UInt32: [UInt32]]
     private let hangul: Bool
 
+    private static let last: UInt32 = 0x10FFFF
     private static let syllables: ClosedRange<UInt32> = 0xAC00...0xD7A3
     private static let leading: UInt32 = 0x1100
     private static let vowel: UInt32 = 0x1161
@@ -60,8 +61,10 @@ public struct CharacterTable: Sendable {
         private let lasts: [UInt32]
 
         init(_ pairs: [[UInt32]]) throws {
-            guard pairs.allSatisfy({ $0.count == 2 }) else {
-                throw ChatError.bundle("characters.json holds a range of other than two ends.")
+            guard pairs.allSatisfy({ $0.count == 2 && $0[1] <= CharacterTable.last }) else {
+                throw ChatError.bundle(
+                    "characters.json holds a range of other than two code points. "
+                        + "Make the bundle again.")
             }
             firsts = pairs.map { $0[0] }
             lasts = pairs.map { $0[1] }
@@ -92,7 +95,10 @@ extension CharacterTable: Decodable {
         hangul = try values.decode(Bool.self, forKey: .hangul)
         var table: [UInt32: [UInt32]] = [:]
         for entry in try values.decode([[UInt32]].self, forKey: .replace) {
-            guard let first = entry.first else { continue }
+            guard let first = entry.first, entry.allSatisfy({ $0 <= Self.last }) else {
+                throw ChatError.bundle(
+                    "characters.json replaces what is no code point. Make the bundle again.")
+            }
             table[first] = Array(entry.dropFirst())
         }
         replace = table

@@ -1,17 +1,5 @@
 import Foundation
 
-/// A text with the ids and the logits per artefact that every reader must reproduce.
-public struct GoldenCase: Sendable, Decodable {
-    public let text: String
-    public let ids: [Int32]
-    public let logits: [String: [Float]]
-
-    private enum CodingKeys: String, CodingKey {
-        case text, logits
-        case ids = "input_ids"
-    }
-}
-
 /// An opened bundle; every digest in it has been checked.
 public struct ChatBundle: Sendable {
     public let folder: URL
@@ -29,7 +17,7 @@ public struct ChatBundle: Sendable {
     /// With a `key` in PEM, the manifest must be signed with it. Throws `ChatError`.
     public static func open(_ folder: URL, key: String? = nil) throws -> ChatBundle {
         do {
-            let data = try Manifest.data(in: folder)
+            let data = try Integrity.read(Manifest.file, in: folder, limit: Limits.manifestBytes)
             if let key { try Integrity.checkSignature(of: data, in: folder, by: key) }
             let manifest = try Manifest(data)
             try Integrity.checkFiles(
@@ -49,6 +37,7 @@ public struct ChatBundle: Sendable {
             try JSONDecoder().decode(type, from: Data(contentsOf: folder.appending(path: name)))
         }
         let golden = try decode(Golden.self, "golden.json")
+        try golden.check(against: manifest)
         self.folder = folder
         name = manifest.name
         labels = manifest.labels
@@ -61,6 +50,14 @@ public struct ChatBundle: Sendable {
             maxLength: manifest.tokenizer.maxLength)
         self.golden = golden.cases
         realTexts = golden.cases.dropFirst(golden.torture).map(\.text)
+        guard tokenizer.pieces == manifest.tokenizer.pieces else {
+            throw ChatError.bundle(
+                "vocab.txt has \(tokenizer.pieces) pieces, and the manifest says "
+                    + "\(manifest.tokenizer.pieces). Make the bundle again.")
+        }
+        for label in labels + [outOfScopeLabel] where replies[label, default: []].isEmpty {
+            throw ChatError.bundle("replies.json has none for \(label). Make the bundle again.")
+        }
     }
 
     /// The artefact `name` that this bundle, or part of one, carries.
@@ -73,44 +70,50 @@ public struct ChatBundle: Sendable {
         return artifact
     }
 
-    /// Load the artefact `name` and have it reproduce the golden cases.
-    public func load(_ name: String, with loader: ClassifierLoader) throws -> Classifier {
+    /// Load the artefact `name` and have it reproduce the golden cases. Throws `ChatError`.
+    public func load(_ name: String, with loader: ClassifierLoader) async throws -> Classifier {
         let artifact = try self.artifact(name)
-        let classifier = try loader(artifact)
-        try check(classifier, of: artifact)
+        // Again, since whoever installs may have put another bundle here meanwhile.
+        for (file, seal) in artifact.seals { try Integrity.check(file, in: folder, seal) }
+        var classifier = try await loader(artifact)
+        classifier.difference = try check(classifier, of: artifact)
         return classifier
     }
 
-    /// Have `classifier` reproduce the golden cases.
-    func check(_ classifier: Classifier, of artifact: Artifact) throws {
+    /// Have `classifier` reproduce the golden cases: equal ids, the sealed label, logits within the
+    /// tolerance. Returns the largest difference. Throws `ChatError`.
+    @discardableResult
+    public func check(_ classifier: Classifier, of artifact: Artifact) throws -> Float {
+        let allowed = max(artifact.tolerance, classifier.rounding)
+        var worst: Float = 0
         for (row, one) in golden.enumerated() {
-            try reproduce(row, one, artifact, classifier)
+            let ids = tokenizer.encode(one.text)
+            guard ids == one.ids else {
+                throw ChatError.bundle(
+                    "Golden text \(row) is tokenised otherwise than sealed. Make the bundle again.")
+            }
+            let found = try classifier.logits(ids)
+            // Only a tie may be decided otherwise: rounding alone decided it where it was sealed.
+            let compared = one.compare(found, with: artifact.name, tie: artifact.tolerance)
+            guard let (difference, sameLabel) = compared, difference <= allowed, sameLabel else {
+                throw ChatError.bundle(
+                    "\(classifier.runtime) gives golden text \(row) "
+                        + describe(compared, found.count, allowed)
+                        + " This runtime computes otherwise than the one that was verified; "
+                        + "do not use it here.")
+            }
+            worst = max(worst, difference)
         }
+        return worst
     }
 
-    private func reproduce(
-        _ row: Int, _ one: GoldenCase, _ artifact: Artifact, _ classifier: Classifier
-    ) throws {
-        let ids = tokenizer.encode(one.text)
-        guard ids == one.ids else {
-            throw ChatError.bundle(
-                "Golden text \(row) is tokenised otherwise than sealed. Make the bundle again.")
+    private func describe(
+        _ compared: (difference: Float, sameLabel: Bool)?, _ count: Int, _ allowed: Float
+    ) -> String {
+        guard let (difference, sameLabel) = compared else {
+            return "\(count) logits, and \(labels.count) labels are sealed."
         }
-        let sealed = one.logits[artifact.name] ?? []
-        let logits = try classifier.logits(ids)
-        let differences = zip(logits, sealed).map { abs($0 - $1) }
-        let near = differences.allSatisfy { $0 <= artifact.tolerance }  // no number is not near
-        guard logits.count == sealed.count, near else {
-            let worst = differences.max() ?? 0
-            throw ChatError.bundle(
-                "\(artifact.name) gives golden text \(row) logits that differ by \(worst), and "
-                    + "\(artifact.tolerance) is allowed. This runtime computes otherwise than the "
-                    + "one that was verified; do not use it here.")
-        }
+        if difference <= allowed && !sameLabel { return "another label than was sealed." }
+        return "logits that differ by \(difference), and \(allowed) is allowed."
     }
-}
-
-private struct Golden: Decodable {
-    let torture: Int
-    let cases: [GoldenCase]
 }

@@ -1,13 +1,24 @@
-/// A loaded artefact, as closures: an app has `coreML`, `executorch` or `liteRT`; tests and previews
-/// have `fixed` and `failing`.
+/// A loaded artefact, as closures: an app has one for each runtime; tests and previews have `fixed`
+/// and `failing`.
 public struct Classifier: Sendable {
     /// What computes the logits, with its version.
     public let runtime: String
+    /// That it computes on; nil where the runtime does not tell.
+    public let threads: Int?
+    /// How far the runtime's own arithmetic may take a logit, where that is more than was sealed.
+    public let rounding: Float
+    /// The largest difference to a sealed logit; nil before `ChatBundle.load` has compared them.
+    public internal(set) var difference: Float?
     /// Logits, one a label, of the ids of one text; throws `ChatError`. One call at a time.
     public let logits: @Sendable ([Int32]) throws -> [Float]
 
-    public init(runtime: String, logits: @escaping @Sendable ([Int32]) throws -> [Float]) {
+    public init(
+        runtime: String, threads: Int? = nil, rounding: Float = 0,
+        logits: @escaping @Sendable ([Int32]) throws -> [Float]
+    ) {
         self.runtime = runtime
+        self.threads = threads
+        self.rounding = rounding
         self.logits = logits
     }
 }
@@ -15,7 +26,7 @@ public struct Classifier: Sendable {
 extension Classifier {
     /// Always the same logits, for tests and previews.
     public static func fixed(_ logits: [Float]) -> Classifier {
-        Classifier(runtime: "fixed") { _ in logits }
+        Classifier(runtime: "fixed", threads: 1) { _ in logits }
     }
 
     /// Always the same error.
@@ -25,4 +36,4 @@ extension Classifier {
 }
 
 /// Makes classifiers of one runtime; throws `ChatError` where the runtime refuses the file.
-public typealias ClassifierLoader = @Sendable (Artifact) throws -> Classifier
+public typealias ClassifierLoader = @Sendable (Artifact) async throws -> Classifier

@@ -2,14 +2,29 @@ import Foundation
 
 /// What makes a bundle the one that was sealed.
 enum Integrity {
-    private static let signature = "manifest.sig"
+    static let signature = "manifest.sig"
     private static let shown = 12
+
+    /// The bytes of `name` in `folder`: a plain file of at most `limit` bytes, and no link.
+    static func read(_ name: String, in folder: URL, limit: Int) throws -> Data {
+        let file = folder.appending(path: name)
+        guard
+            let found = try? FileManager.default.attributesOfItem(atPath: file.path),
+            found[.type] as? FileAttributeType == FileAttributeType.typeRegular
+        else {
+            throw ChatError.bundle("\(folder.path) holds no \(name). Install a bundle.")
+        }
+        let bytes = (found[.size] as? NSNumber)?.intValue ?? Int.max
+        guard bytes <= limit else {
+            throw ChatError.bundle(
+                "\(file.path) has \(bytes) bytes, and \(limit) are allowed. Make the bundle again.")
+        }
+        return try Data(contentsOf: file, options: .mappedIfSafe)
+    }
 
     /// Refuse a manifest that is not signed with `key`: ECDSA over its bytes, SHA-256, DER.
     static func checkSignature(of manifest: Data, in folder: URL, by key: String) throws {
-        guard let found = try? Data(contentsOf: folder.appending(path: signature)) else {
-            throw ChatError.bundle("\(folder.path) has no \(signature). Install a signed bundle.")
-        }
+        let found = try read(signature, in: folder, limit: Limits.signatureBytes)
         guard try isSigned(manifest, with: found, by: key) else {
             throw ChatError.bundle(
                 "\(folder.path) is not signed with this key. Install another one.")
@@ -33,7 +48,25 @@ enum Integrity {
             guard found.contains(name) else {
                 throw ChatError.bundle("\(folder.path)/\(name) is missing. Install it again.")
             }
-            try check(folder.appending(path: name), seal)
+            try check(name, in: folder, seal)
+        }
+    }
+
+    /// Compare one file of the bundle in `folder` with its seal.
+    static func check(_ name: String, in folder: URL, _ seal: Seal) throws {
+        let data = try read(name, in: folder, limit: Limits.fileBytes)
+        let path = folder.appending(path: name).path
+        guard data.count == seal.bytes else {
+            throw ChatError.bundle(
+                "\(path) has \(data.count) bytes, and \(seal.bytes) were sealed. "
+                    + "Install it again.")
+        }
+        let digest = sha256(data)
+        guard digest == seal.sha256 else {
+            throw ChatError.bundle(
+                "\(path) has sha256 \(digest.prefix(shown))…, and "
+                    + "\(seal.sha256.prefix(shown))… was sealed: it was changed. "
+                    + "Install the bundle again.")
         }
     }
 
@@ -55,21 +88,5 @@ enum Integrity {
             }
         }
         return found
-    }
-
-    private static func check(_ file: URL, _ seal: Seal) throws {
-        let data = try Data(contentsOf: file)
-        guard data.count == seal.bytes else {
-            throw ChatError.bundle(
-                "\(file.path) has \(data.count) bytes, and \(seal.bytes) were sealed. "
-                    + "Install it again.")
-        }
-        let digest = sha256(data)
-        guard digest == seal.sha256 else {
-            throw ChatError.bundle(
-                "\(file.path) has sha256 \(digest.prefix(shown))…, and "
-                    + "\(seal.sha256.prefix(shown))… was sealed: it was changed. "
-                    + "Install the bundle again.")
-        }
     }
 }

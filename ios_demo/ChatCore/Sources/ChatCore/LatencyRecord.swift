@@ -5,11 +5,19 @@ public struct Machine: Sendable, Equatable {
     public let kind: String
     public let device: String
     public let system: String
+    /// `release` or `debug`.
+    public let buildType: String
+    /// Nil where the system does not tell.
+    public let charging: Bool?
 
-    public init(kind: String, device: String, system: String) {
+    public init(
+        kind: String, device: String, system: String, buildType: String, charging: Bool? = nil
+    ) {
         self.kind = kind
         self.device = device
         self.system = system
+        self.buildType = buildType
+        self.charging = charging
     }
 }
 
@@ -34,22 +42,27 @@ public struct LatencyRecord: Sendable, Equatable, Codable {
     public let artifact: String
     public let sha256: String
     public let runtime: String
-    public var threads = 1
+    /// Nil where the runtime does not tell.
+    public let threads: Int?
     public let warmUp: Int
     public let seconds: Double
     public let coolDown: Double
-    public let loadMs: Double
-    public var loads = 1
+    /// Of a fresh process, from the file to the first answer; nil where others had been loaded.
+    public let loadMs: Double?
+    public let loads: Int
     public let memoryBefore: Int?
     public let memoryLoaded: Int?
     public let wall: Steps
     public let byLength: [LengthCost]
     public let thermal: Thermal?
+    public let buildType: String
+    public let charging: Bool?
     public let remarks: [String]
 
     private enum CodingKeys: String, CodingKey {
         case schema, kind, device, system, artifact, sha256, runtime, threads, seconds, loads
-        case wall, thermal, remarks
+        case wall, thermal, charging, remarks
+        case buildType = "build_type"
         case warmUp = "warm_up"
         case coolDown = "cool_down_s"
         case loadMs = "load_ms"
@@ -66,15 +79,14 @@ public struct LatencyRecord: Sendable, Equatable, Codable {
     }
 }
 
-/// Write what `measure` returns into `file`, or `error: ` and the reason, whole at once.
-public func writeRecord(to file: URL, measure: () throws -> Data) throws {
-    let said: Data
+/// Write what `measure` returns into `file`, or `error: ` and the reason, whole at once; throws the
+/// reason too.
+public func writeRecord(to file: URL, measure: () async throws -> LatencyRecord) async throws {
     do {
-        said = try measure()
-    } catch let error as ChatError {
-        said = Data("error: \(error.message)".utf8)
+        try await measure().json().write(to: file, options: .atomic)
     } catch {
-        said = Data("error: \(error)".utf8)
+        let reason = (error as? ChatError)?.message ?? "\(error)"
+        try Data("error: \(reason)".utf8).write(to: file, options: .atomic)
+        throw error
     }
-    try said.write(to: file, options: .atomic)
 }

@@ -13,6 +13,8 @@ public struct WordPiece: Sendable {
     private let last: Int32
     private let characters: CharacterTable
     private let maxLength: Int
+    /// How many the vocabulary has.
+    public let pieces: Int
 
     private static let longestWord = 100  // code points
 
@@ -22,7 +24,7 @@ public struct WordPiece: Sendable {
     ///   - maxLength: tokens, [CLS] and [SEP] included.
     public init(vocabulary: [UInt8], characters: CharacterTable, maxLength: Int) throws {
         var lines = vocabulary.split(separator: 0x0A, omittingEmptySubsequences: false)
-        if lines.last?.isEmpty == true { lines.removeLast() }
+        while lines.last?.isEmpty == true { lines.removeLast() }
         var initial: [ArraySlice<UInt8>: Int32] = [:]
         var continued: [ArraySlice<UInt8>: Int32] = [:]
         for (id, line) in lines.enumerated() {
@@ -42,6 +44,7 @@ public struct WordPiece: Sendable {
         first = try id(of: "[CLS]")
         last = try id(of: "[SEP]")
         longest = lines.map(\.count).max() ?? 0
+        pieces = lines.count
         self.initial = initial
         self.continued = continued
         self.characters = characters
@@ -49,19 +52,23 @@ public struct WordPiece: Sendable {
     }
 
     /// Ids with [CLS] and [SEP]: at least 2, at most `maxLength`; what comes after is cut off.
+    ///
+    /// Reads no further than that takes, so time and memory do not grow with what is cut.
     public func encode(_ text: String) -> [Int32] {
-        let scalars = text.unicodeScalars.map(\.value)
+        var text = text
+        text.makeContiguousUTF8()  // one that came from Objective-C is slow to walk
+        let scalars = text.unicodeScalars
         var ids = [first]
         var word = Word()
-        var place = 0
-        while place < scalars.count && ids.count < maxLength - 1 {
-            if let literal = specialToken(in: scalars, at: place) {
+        var place = scalars.startIndex
+        while place < scalars.endIndex && ids.count < maxLength - 1 {
+            if let literal = specialToken(at: scalars[place...]) {
                 finish(&word, into: &ids)
                 ids.append(literal.id)
-                place += literal.scalars.count
+                place = scalars.index(place, offsetBy: literal.scalars.count)
                 continue
             }
-            characters.read(scalars[place]) { effect in
+            characters.read(scalars[place].value) { effect in
                 switch effect {
                 case .append(let codePoint):
                     word.append(codePoint)
@@ -73,43 +80,44 @@ public struct WordPiece: Sendable {
                     finish(&word, into: &ids)
                 }
             }
-            place += 1
+            place = scalars.index(after: place)
         }
         finish(&word, into: &ids)
         return Array(ids.prefix(maxLength - 1)) + [last]
     }
 
     private func specialToken(
-        in scalars: [UInt32], at place: Int
+        at rest: Substring.UnicodeScalarView
     ) -> (scalars: [UInt32], id: Int32)? {
-        guard scalars[place] == 0x5B else { return nil }  // "["
-        return special.first { scalars[place...].starts(with: $0.scalars) }
+        guard rest.first == "[" else { return nil }
+        return special.first { rest.lazy.map(\.value).starts(with: $0.scalars) }
     }
 
     /// Longest piece first; a word that can't be spelled is one [UNK].
     private func finish(_ word: inout Word, into ids: inout [Int32]) {
-        defer { word = Word() }
         guard word.count > 0 else { return }
         let before = ids.count
-        var begin = word.count > Self.longestWord ? -1 : 0
-        while begin >= 0 && begin < word.bytes.count {
-            let pieces = begin == 0 ? initial : continued
-            let most = min(word.bytes.count, begin + longest)
-            guard
-                let end = stride(from: most, to: begin, by: -1)
-                    .first(where: { pieces[word.bytes[begin..<$0]] != nil }),
-                let id = pieces[word.bytes[begin..<end]]
+        var begin = 0
+        while begin < word.bytes.count {
+            guard word.count <= Self.longestWord, let (id, end) = piece(of: word.bytes, from: begin)
             else {
-                begin = -1
+                ids.removeLast(ids.count - before)
+                ids.append(unknown)
                 break
             }
             ids.append(id)
             begin = end
         }
-        if begin < 0 {
-            ids.removeLast(ids.count - before)
-            ids.append(unknown)
+        word.bytes.removeAll(keepingCapacity: true)
+        word.count = 0
+    }
+
+    private func piece(of bytes: [UInt8], from begin: Int) -> (id: Int32, end: Int)? {
+        let pieces = begin == 0 ? initial : continued
+        for end in stride(from: min(bytes.count, begin + longest), to: begin, by: -1) {
+            if let id = pieces[bytes[begin..<end]] { return (id, end) }
         }
+        return nil
     }
 
     /// A word that is being read.
@@ -119,8 +127,9 @@ public struct WordPiece: Sendable {
 
         mutating func append(_ codePoint: UInt32) {
             guard let scalar = Unicode.Scalar(codePoint) else { return }
-            bytes.append(contentsOf: UTF8.encode(scalar).map { Array($0) } ?? [])
             count += 1
+            // One longer than the longest is [UNK], whatever it holds: no need to keep it.
+            if count <= WordPiece.longestWord { bytes.append(contentsOf: UTF8.encode(scalar)!) }
         }
     }
 }

@@ -81,7 +81,7 @@ final class ChatBundleTests: XCTestCase {
         let file = folder.appending(path: "vocab.txt")
         try FileManager.default.removeItem(at: file)
         try FileManager.default.createSymbolicLink(
-            at: file, withDestinationURL: Given.folder.appending(path: "bundle/vocab.txt"))
+            at: file, withDestinationURL: Given.folder.appending(path: "vocab.txt"))
         refused("is a link")
     }
 
@@ -105,25 +105,50 @@ final class ChatBundleTests: XCTestCase {
     }
 
     func testUnsignedBundleIsRefusedWhereAKeyIsGiven() {
-        refused("has no manifest.sig", key: "any")
+        refused("holds no manifest.sig", key: "any")
+    }
+
+    /// What was sealed for the golden texts, changed by `change`.
+    private func sealed(
+        _ bundle: ChatBundle, rounding: Float = 0, change: @escaping @Sendable ([Float]) -> [Float]
+    ) -> Classifier {
+        let sealed = Dictionary(
+            bundle.golden.map { ($0.ids, $0.logits["coreml"] ?? []) }, uniquingKeysWith: { $1 })
+        return Classifier(runtime: "sealed", rounding: rounding) { change(sealed[$0] ?? []) }
     }
 
     func testOtherLogitsThanSealedAreRefused() throws {
         let bundle = try ChatBundle.open(folder)
-        for wrong in [Given.logits(0, 99), [Float](repeating: .nan, count: 34), [1]] {
+        for (wrong, why) in [
+            (Given.logits(0, 99), "logits that differ by"),
+            ([Float](repeating: .nan, count: 34), "logits that differ by nan"),
+            ([1], "gives golden text 0 1 logits, and 34 labels are sealed"),
+        ] {
             XCTAssertThrowsError(try bundle.check(.fixed(wrong), of: Given.artifact)) { error in
-                XCTAssertTrue("\(error)".contains("logits that differ by"), "\(error)")
+                XCTAssertTrue("\(error)".contains(why), "\(error)")
             }
         }
         // Planted the other way round: a classifier that knows what was sealed is let pass.
-        let sealed = Dictionary(
-            bundle.golden.map { ($0.ids, $0.logits["coreml"] ?? []) }, uniquingKeysWith: { $1 })
-        let right = Classifier(runtime: "sealed") { ids in sealed[ids] ?? [] }
-        let artifact = Artifact(
-            name: "coreml", url: Given.artifact.url, seals: [:], inputs: [], lengths: [64],
-            dynamic: false, vocabulary: 8000, labels: 34, minRuntime: "", temperature: 1,
-            threshold: 0, tolerance: 0.5)
-        XCTAssertNoThrow(try bundle.check(right, of: artifact))
+        XCTAssertEqual(try bundle.check(sealed(bundle) { $0 }, of: Given.artifact), 0)
+    }
+
+    func testHalfPrecisionMayRoundFurtherAndNeverChangeALabel() throws {
+        let bundle = try ChatBundle.open(folder)
+        let up: @Sendable ([Float]) -> [Float] = { $0.map { $0 + 0.25 } }
+        let exact = sealed(bundle, change: up)
+        XCTAssertThrowsError(try bundle.check(exact, of: Given.artifact))
+        let half = sealed(bundle, rounding: 0.3, change: up)
+        XCTAssertEqual(try bundle.check(half, of: Given.artifact), 0.25, accuracy: 1e-5)
+        // Planted: the second best comes first, although every logit is within 100.
+        let other = sealed(bundle, rounding: 100) { row in
+            guard let best = row.indices.max(by: { row[$0] < row[$1] }) else { return row }
+            var row = row
+            row[best] -= 50
+            return row
+        }
+        XCTAssertThrowsError(try bundle.check(other, of: Given.artifact)) { error in
+            XCTAssertTrue("\(error)".contains("another label than was sealed"), "\(error)")
+        }
     }
 
     func testDigestIsThatOfFips180() {

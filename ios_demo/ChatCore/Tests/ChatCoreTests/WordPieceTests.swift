@@ -18,7 +18,7 @@ final class WordPieceTests: XCTestCase {
             let block: Int
             let sha256: [String]
         }
-        let file = Given.folder.appending(path: "strings.json")
+        let file = Given.demo.appending(path: "ChatCore/Tests/strings.json")
         let expected = try JSONDecoder().decode(Expected.self, from: Data(contentsOf: file))
         let bundle = try Given.bundle()
         let vocabulary = try Data(contentsOf: bundle.folder.appending(path: "vocab.txt"))
@@ -52,5 +52,23 @@ final class WordPieceTests: XCTestCase {
         let ids = tokenizer.encode(String(repeating: "hello ", count: 10_000))
         XCTAssertEqual(ids.count, 64)
         XCTAssertEqual(ids.last, tokenizer.encode("").last)
+    }
+
+    func testOneLongWordCostsNoMoreThanAsManyShortOnes() throws {
+        let tokenizer = try Given.bundle().tokenizer
+        let unknown = tokenizer.encode("x y")[1...].count  // warm
+        XCTAssertEqual(unknown, 3)
+        let clock = ContinuousClock()
+        func cost(_ count: Int) -> Duration {
+            let word = String(repeating: "x", count: count)
+            return clock.measure { XCTAssertEqual(tokenizer.encode(word).count, 3) }
+        }
+        _ = cost(1_000_000)
+        let one = (0..<3).map { _ in cost(1_000_000) }.min()!
+        let four = (0..<3).map { _ in cost(4_000_000) }.min()!
+        XCTAssertLessThan(four, one * 8, "\(one) for a million, \(four) for four")
+        // What is cut off is not read: the million words after the first 62 cost nothing.
+        let words = String(repeating: "hello ", count: 1_000_000)
+        XCTAssertLessThan(clock.measure { _ = tokenizer.encode(words) }, one)
     }
 }

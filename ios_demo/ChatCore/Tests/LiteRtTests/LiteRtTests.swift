@@ -7,12 +7,12 @@ import XCTest
 /// The real `.tflite` through LiteRT's C API: golden cases from the tokenizer to the logits.
 final class LiteRtTests: XCTestCase {
     /// BUNDLE in the environment names a whole bundle, such as build/bundle.
-    func testGoldenCasesAreReproduced() throws {
+    func testGoldenCasesAreReproduced() async throws {
         guard let path = ProcessInfo.processInfo.environment["BUNDLE"] else {
             throw XCTSkip("not run: BUNDLE names no bundle")
         }
         let bundle = try ChatBundle.open(URL(filePath: path))
-        let classifier = try bundle.load("tflite") { artifact in
+        let classifier = try await bundle.load("tflite") { artifact in
             let model = try LiteRtModel(artifact)
             return Classifier(runtime: "LiteRT") { try model.logits($0) }
         }
@@ -22,13 +22,26 @@ final class LiteRtTests: XCTestCase {
         XCTAssertGreaterThan(answers.filter { $0.intent != nil }.count, answers.count / 2)
     }
 
+    /// The app asks LiteRT for neither, whose Swift interface has other names in every release.
+    func testSignaturesAndTheirInputsComeInTheOrderOfTheManifest() throws {
+        guard let path = ProcessInfo.processInfo.environment["BUNDLE"] else {
+            throw XCTSkip("not run: BUNDLE names no bundle")
+        }
+        let artifact = try ChatBundle.open(URL(filePath: path)).artifact("tflite")
+        let model = try LiteRtModel(artifact)
+        XCTAssertEqual(model.lengths, artifact.lengths)
+        let order = artifact.inputs.map { $0 == "attention_mask" }
+        XCTAssertEqual(model.masks, artifact.lengths.map { _ in order })
+    }
+
     func testFileThatIsNoModelIsAnError() throws {
         let file = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         try Data("no model".utf8).write(to: file)
         defer { try? FileManager.default.removeItem(at: file) }
         let artifact = Artifact(
             name: "tflite", url: file, seals: [:], inputs: [], lengths: [8], dynamic: false,
-            vocabulary: 8, labels: 2, minRuntime: "", temperature: 1, threshold: 0, tolerance: 0)
+            vocabulary: 8, labels: 2, minRuntime: "", temperature: 1, threshold: 0, tolerance: 0,
+            verifiedBy: "")
         XCTAssertThrowsError(try LiteRtModel(artifact)) { error in
             guard case .runtime? = error as? ChatError else { return XCTFail("\(error)") }
         }
@@ -67,6 +80,12 @@ private final class LiteRtModel: @unchecked Sendable {  // `lock` guards the buf
             signatures[length] = signature
         }
     }
+
+    /// Of the signatures, in their order.
+    var lengths: [Int] { signatures.sorted { $0.value.index < $1.value.index }.map(\.key) }
+
+    /// Which inputs of which signature are masks.
+    var masks: [[Bool]] { signatures.values.map(\.isMask) }
 
     deinit {
         for signature in signatures.values {

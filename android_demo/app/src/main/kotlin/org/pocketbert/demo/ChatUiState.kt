@@ -1,7 +1,10 @@
 package org.pocketbert.demo
 
 import org.pocketbert.core.Answer
+import org.pocketbert.core.Comparison
 import org.pocketbert.core.Cost
+import org.pocketbert.core.Entry
+import org.pocketbert.core.Explanation
 import org.pocketbert.core.Opened
 
 /** A line of the chat; [answer] is null where the user wrote it. */
@@ -16,14 +19,27 @@ sealed interface Status {
     data class Failed(val why: String) : Status
 }
 
+/** The benchmark in the app. */
+sealed interface Benchmark {
+    data class Running(val progress: Float) : Benchmark
+
+    data class Done(val result: Comparison) : Benchmark
+}
+
 /** All that the screen shows. */
 data class ChatUiState(
     val status: Status = Status.Loading,
+    /** All that the app has, so that another can be chosen where the first fails. */
+    val runtimes: List<String> = emptyList(),
     val opened: Opened? = null,
+    val prompts: List<String> = emptyList(),
     val messages: List<Message> = emptyList(),
     val answering: Boolean = false,
     val cost: Cost? = null,
     val showsCost: Boolean = false,
+    val explanation: Explanation? = null,
+    val benchmark: Benchmark? = null,
+    val history: List<Entry> = emptyList(),
     val notice: Notice? = null,
 )
 

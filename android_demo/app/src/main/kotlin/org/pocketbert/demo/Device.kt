@@ -1,62 +1,55 @@
 package org.pocketbert.demo
 
 import android.content.Context
+import android.content.pm.ApplicationInfo
+import android.os.BatteryManager
 import android.os.Build
-import java.io.File
-import java.io.IOException
-import org.pocketbert.core.Assistant
-import org.pocketbert.core.BundleException
-import org.pocketbert.core.BundleStore
-import org.pocketbert.core.ClassifierFactory
+import android.os.PowerManager
+import org.pocketbert.core.HEAT
 import org.pocketbert.core.Machine
-import org.pocketbert.core.OnDeviceAssistant
-import org.pocketbert.core.Shipped
-import org.pocketbert.core.sha256
-import org.pocketbert.executorch.ExecuTorchClassifier
-import org.pocketbert.litert.LiteRtClassifier
+import org.pocketbert.core.Probes
 
-/** Which adapter runs which artefact. */
-val FACTORIES: Map<String, ClassifierFactory> = mapOf(
-    "executorch" to ExecuTorchClassifier,
-    "tflite" to LiteRtClassifier,
-)
+private val EMULATORS = setOf("ranchu", "goldfish", "cuttlefish", "cutf_cvm", "vbox86")
 
-/** The assistant over the bundle that came with the app, or one installed since. */
-fun assistant(context: Context): Assistant = OnDeviceAssistant(
-    store = BundleStore(File(context.filesDir, "bundles")),
-    factories = FACTORIES,
-    shipped = Shipped(shippedManifest(context)) { copyAssets(context, "bundle", it) },
-)
-
-private fun shippedManifest(context: Context): String? = try {
-    context.assets.open("bundle/manifest.json").use { sha256(it.readBytes()) }
-} catch (_: IOException) {
-    null // no bundle came with the app
-}
-
-/** This phone or emulator, told apart by what its hardware is called; adb decides alike. */
-fun machine(): Machine {
-    val emulated = Build.HARDWARE in setOf("ranchu", "goldfish", "cuttlefish", "vbox86")
+/** This phone or emulator; [kind] where adb has told it already, so that there is one opinion. */
+fun machine(context: Context, kind: String? = null): Machine {
+    val debuggable = context.applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0
+    val remarks = listOfNotNull(
+        "a debuggable build, slower than what ships".takeIf { debuggable },
+        "power saver on".takeIf { power(context).isPowerSaveMode },
+    )
     return Machine(
-        kind = if (emulated) "android-emulator" else "android-device",
-        device = Build.MODEL,
+        kind = kind ?: if (isEmulator()) "android-emulator" else "android-device",
+        device = "${Build.MANUFACTURER} ${Build.MODEL}",
         system = "Android ${Build.VERSION.RELEASE}",
+        buildType = if (debuggable) "debug" else "release",
+        soc = if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.S) {
+            "${Build.SOC_MANUFACTURER} ${Build.SOC_MODEL}"
+        } else {
+            Build.HARDWARE
+        },
+        remarks = remarks,
     )
 }
 
-private fun copyAssets(context: Context, from: String, into: File) {
-    val names = context.assets.list(from).orEmpty()
-    if (names.isEmpty()) {
-        throw BundleException("No bundle came with this app. Install one, or build the app anew.")
-    }
-    for (name in names) {
-        val path = "$from/$name"
-        val file = File(into, name)
-        if (context.assets.list(path).orEmpty().isNotEmpty()) {
-            file.mkdirs()
-            copyAssets(context, path, file)
+private fun isEmulator() = Build.HARDWARE in EMULATORS ||
+    Build.FINGERPRINT.startsWith("generic") || Build.PRODUCT.startsWith("sdk") ||
+    "vsoc" in Build.FINGERPRINT || "Emulator" in Build.MODEL || "Genymotion" in Build.MANUFACTURER
+
+/** How a measurement looks around; [fresh] where no runtime was loaded in this process. */
+fun probes(context: Context, fresh: Boolean): Probes = Probes(
+    heat = {
+        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q) {
+            HEAT.getOrNull(power(context).currentThermalStatus)
         } else {
-            context.assets.open(path).use { source -> file.outputStream().use(source::copyTo) }
+            null
         }
-    }
-}
+    },
+    charging = {
+        (context.getSystemService(Context.BATTERY_SERVICE) as BatteryManager).isCharging
+    },
+    fresh = fresh,
+)
+
+private fun power(context: Context) =
+    context.getSystemService(Context.POWER_SERVICE) as PowerManager

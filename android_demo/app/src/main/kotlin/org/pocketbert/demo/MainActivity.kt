@@ -1,5 +1,7 @@
 package org.pocketbert.demo
 
+import android.content.ActivityNotFoundException
+import android.content.Intent
 import android.net.Uri
 import android.os.Bundle
 import androidx.activity.ComponentActivity
@@ -10,17 +12,21 @@ import androidx.activity.result.contract.ActivityResultContracts
 import androidx.activity.viewModels
 import androidx.compose.runtime.getValue
 import androidx.lifecycle.compose.collectAsStateWithLifecycle
+import androidx.lifecycle.createSavedStateHandle
 import androidx.lifecycle.viewmodel.initializer
 import androidx.lifecycle.viewmodel.viewModelFactory
 import java.io.FileNotFoundException
-import java.io.InputStream
+import org.pocketbert.core.Comparison
 import org.pocketbert.demo.ui.ChatActions
 import org.pocketbert.demo.ui.ChatScreen
 import org.pocketbert.demo.ui.DemoTheme
 
 class MainActivity : ComponentActivity() {
     private val model: ChatViewModel by viewModels {
-        viewModelFactory { initializer { ChatViewModel(assistant(applicationContext)) } }
+        val app = application as DemoApplication
+        viewModelFactory {
+            initializer { ChatViewModel(app.assistant, createSavedStateHandle(), app.history) }
+        }
     }
 
     override fun onCreate(savedInstanceState: Bundle?) {
@@ -30,16 +36,48 @@ class MainActivity : ComponentActivity() {
             val state by model.state.collectAsStateWithLifecycle()
             val choose = rememberLauncherForActivityResult(
                 ActivityResultContracts.OpenDocument(),
-            ) { uri -> uri?.let { model.install { read(it) } } }
+            ) { uri -> uri?.let(::install) }
             val actions = ChatActions(
                 ask = model::ask,
                 open = model::open,
-                install = { choose.launch(ZIP) },
+                install = { started { choose.launch(ZIP) } },
+                restore = model::restore,
+                explain = model::explain,
+                explained = model::explained,
+                measure = { model.measure() },
+                benchmarkSeen = {
+                    model.stopMeasuring()
+                    model.benchmarkSeen()
+                },
+                share = ::share,
                 showCost = model::showCost,
                 noticeSeen = model::noticeSeen,
             )
             DemoTheme { ChatScreen(state, actions) }
         }
+    }
+
+    override fun onStop() {
+        super.onStop()
+        if (!isChangingConfigurations) model.stopMeasuring()
+    }
+
+    private fun install(uri: Uri) {
+        val resolver = applicationContext.contentResolver // outlives this activity
+        model.install { resolver.openInputStream(uri) ?: throw FileNotFoundException("$uri") }
+    }
+
+    private fun share(result: Comparison) = started {
+        val text = result.records.joinToString(",", "[", "]") { it.toJson() }
+        val send = Intent(Intent.ACTION_SEND).setType("text/plain")
+            .putExtra(Intent.EXTRA_TEXT, text)
+        startActivity(Intent.createChooser(send, null))
+    }
+
+    private fun started(start: () -> Unit) = try {
+        start()
+    } catch (_: ActivityNotFoundException) {
+        model.tell(getString(R.string.no_app))
     }
 
     private companion object {
@@ -48,7 +86,4 @@ class MainActivity : ComponentActivity() {
             "application/zip", "application/x-zip-compressed", "application/octet-stream",
         )
     }
-
-    private fun read(uri: Uri): InputStream =
-        contentResolver.openInputStream(uri) ?: throw FileNotFoundException("$uri")
 }

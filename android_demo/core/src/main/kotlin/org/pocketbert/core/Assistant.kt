@@ -3,108 +3,106 @@ package org.pocketbert.core
 import java.io.Closeable
 import java.io.File
 import java.io.InputStream
-import java.util.concurrent.Executors
-import kotlinx.coroutines.asCoroutineDispatcher
-import kotlinx.coroutines.withContext
 
-/** What answers, and in which runtime. */
-data class Opened(
-    val bundle: String,
-    val runtimes: List<String>,
-    val artifact: String,
-    val engine: String,
+/**
+ * What answers, and in which runtime.
+ *
+ * @property signed whether the bundle's signature was checked against the app's key.
+ * @property notices what was passed over on the way, such as a runtime that is not for this phone.
+ */
+public data class Opened(
+    public val bundle: String,
+    public val artifact: String,
+    public val engine: String,
+    public val signed: Boolean = false,
+    public val notices: List<String> = emptyList(),
 )
 
 /** What answers have cost in the runtime that is open. */
-data class Cost(val engine: String, val steps: Steps, val inferences: List<Double>)
+public data class Cost(
+    public val engine: String,
+    public val steps: Steps,
+    public val inferences: List<Double>,
+)
+
+/** An intent and its confidence, from 0 to 1. */
+public data class Ranked(public val label: String, public val confidence: Float)
+
+/** What one runtime makes of a text. */
+public data class Reading(
+    public val engine: String,
+    public val top: List<Ranked>,
+    public val logit: Float,
+    public val threshold: Float,
+    public val inferenceNanos: Long,
+)
+
+/** How a text is read: the pieces it falls into, and what every runtime makes of them. */
+public data class Explanation(
+    public val text: String,
+    public val pieces: List<String>,
+    public val readings: List<Reading>,
+    public val failures: List<String>,
+)
+
+/**
+ * What measuring every runtime on the bundle's real texts gave.
+ *
+ * @property agreement share of the texts to which all runtimes give the same label; null of one.
+ */
+public data class Comparison(
+    public val records: List<LatencyRecord>,
+    public val agreement: Double?,
+    public val failures: List<String>,
+)
 
 /** What the chat needs; every call may take a while, and throws a `PocketbertException`. */
-interface Assistant : Closeable {
-    /** Open the current bundle in the runtime of [artifact], or the first that it carries. */
-    suspend fun open(artifact: String? = null): Opened
+public interface Assistant : Closeable {
+    /** The artefacts that this app can run, whether or not the bundle carries them. */
+    public val runtimes: List<String>
 
-    suspend fun answer(text: String): Answer
+    /**
+     * Open the current bundle in the runtime of [artifact], which is remembered; or in the one
+     * remembered, or the first that works here.
+     */
+    public suspend fun open(artifact: String? = null): Opened
+
+    public suspend fun answer(text: String): Answer
 
     /** Null before the first answer. */
-    suspend fun cost(): Cost?
+    public suspend fun cost(): Cost?
+
+    /** How [text] is read, in every runtime that works here. */
+    public suspend fun explain(text: String): Explanation
+
+    /** Real texts of the bundle to begin with. */
+    public suspend fun prompts(): List<String>
+
+    /**
+     * Measure every runtime by [rules]; [progress] goes from 0 to 1.
+     *
+     * @throws Stopped as soon as [stopped] gives a reason.
+     */
+    public suspend fun measure(
+        rules: Rules,
+        stopped: () -> String?,
+        progress: (Float) -> Unit,
+    ): Comparison
 
     /** Make the bundle of a ZIP the current one; on an error the old one stays. */
-    suspend fun install(zip: () -> InputStream): Opened
+    public suspend fun install(zip: () -> InputStream): Opened
+
+    /** Make the bundle that came with the app the current one again. */
+    public suspend fun restore(): Opened
 }
 
-/** The bundle that came with the app: the digest of its manifest, and how it is copied. */
-class Shipped(val manifestSha256: String?, val copyInto: (File) -> Unit)
-
-/** Answers on this device, on one thread of its own. */
-class OnDeviceAssistant(
-    private val store: BundleStore,
-    private val factories: Map<String, ClassifierFactory>,
-    private val shipped: Shipped,
-) : Assistant {
-    private val executor = Executors.newSingleThreadExecutor()
-    private val thread = executor.asCoroutineDispatcher()
-    private var loaded: Loaded? = null
-
-    override suspend fun open(artifact: String?): Opened = onThread {
-        val bundle = loaded?.bundle ?: first()
-        show(bundle, artifact ?: bundle.runtimes().first())
-    }
-
-    override suspend fun answer(text: String): Answer = onThread {
-        val loaded = checkNotNull(loaded) { "open comes first" }
-        val begun = System.nanoTime()
-        loaded.engine.answer(text).also { loaded.recorder.add(it, System.nanoTime() - begun) }
-    }
-
-    override suspend fun cost(): Cost? = onThread {
-        loaded?.run {
-            recorder.steps()?.let { Cost(classifier.runtime, it, recorder.inferences()) }
-        }
-    }
-
-    override suspend fun install(zip: () -> InputStream): Opened = onThread {
-        val bundle = store.install(accept = ::accept) { BundleStore.unzip(zip(), it) }
-        show(bundle, bundle.runtimes().first())
-    }
-
-    override fun close() {
-        executor.execute { loaded?.classifier?.close() }
-        executor.shutdown()
-    }
-
-    /** The current bundle; at first, and after an update of the app, the one that came with it. */
-    private fun first(): Bundle {
-        store.tidy()
-        val current = store.current()
-        val sameApp = store.shipped == shipped.manifestSha256
-        if (current != null && sameApp) return current
-        return store.install(shipped.manifestSha256, ::accept, shipped.copyInto)
-    }
-
-    /** A bundle becomes current only when it answers as sealed. */
-    private fun accept(bundle: Bundle) {
-        val name = bundle.runtimes().first()
-        bundle.load(name, factories.getValue(name)).close()
-    }
-
-    private fun show(bundle: Bundle, artifact: String): Opened {
-        val classifier = bundle.load(artifact, factories.getValue(artifact))
-        loaded?.classifier?.close()
-        val engine = ChatEngine(bundle, bundle.artifact(artifact), classifier)
-        loaded = Loaded(bundle, classifier, engine)
-        return Opened(bundle.name, bundle.runtimes(), artifact, classifier.runtime)
-    }
-
-    private fun Bundle.runtimes(): List<String> =
-        artifacts.keys.filter { it in factories }.ifEmpty {
-            throw BundleException(
-                "The bundle carries none of ${factories.keys.joinToString()}. Install another.",
-            )
-        }
-
-    private suspend fun <T> onThread(call: () -> T): T = withContext(thread) { call() }
-
-    private class Loaded(val bundle: Bundle, val classifier: Classifier, val engine: ChatEngine) {
-        val recorder = LatencyRecorder()
-    }
-}
+/**
+ * The bundle that came with the app.
+ *
+ * @param manifestSha256 the digest of its manifest; null where none came.
+ * @param copyInto copies it, or throws a [BundleException] that says how to get one.
+ */
+public class Shipped(
+    internal val manifestSha256: () -> String?,
+    internal val copyInto: (File) -> Unit,
+)

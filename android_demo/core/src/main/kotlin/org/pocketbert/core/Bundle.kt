@@ -1,52 +1,69 @@
 package org.pocketbert.core
 
-import com.google.gson.JsonArray
-import com.google.gson.JsonElement
-import com.google.gson.JsonObject
-import com.google.gson.JsonParseException
-import com.google.gson.JsonParser
+import com.google.gson.stream.MalformedJsonException
+import java.io.EOFException
 import java.io.File
 import java.io.IOException
+import java.nio.charset.CharacterCodingException
 import java.security.PublicKey
 import kotlin.math.abs
 
-/** A text with the ids and the logits per artefact that every reader must reproduce. */
-class GoldenCase(val text: String, val ids: IntArray, val logits: Map<String, FloatArray>)
-
-/** An opened bundle; every digest in it has been checked. */
-class Bundle private constructor(
-    val folder: File,
-    val name: String,
-    val labels: List<String>,
-    val outOfScopeLabel: String,
-    val replies: Map<String, List<String>>,
-    val artifacts: Map<String, Artifact>,
-    val tokenizer: WordPiece,
-    val golden: List<GoldenCase>,
-    val realTexts: List<String>,
+/**
+ * An opened bundle; every digest in it has been checked.
+ *
+ * [signed] says whether its signature was checked, too.
+ */
+public class Bundle private constructor(
+    public val folder: File,
+    public val signed: Boolean,
+    private val manifest: Manifest,
+    public val artifacts: Map<String, Artifact>,
+    public val replies: Map<String, List<String>>,
+    public val tokenizer: WordPiece,
+    private val goldenOf: Lazy<Golden>,
 ) {
+    public val name: String get() = manifest.name
+    public val labels: List<String> get() = manifest.labels
+    public val outOfScopeLabel: String get() = manifest.outOfScopeLabel
+
+    /** Texts with the ids and logits that every runtime must reproduce. */
+    public val golden: List<GoldenCase> get() = goldenOf.value.cases
+
+    /** The golden texts that people may have written; the others are there to break tokenizers. */
+    public val realTexts: List<String> get() = goldenOf.value.realTexts
+
     /** The artefact [name] that this bundle, or part of one, carries. */
-    fun artifact(name: String): Artifact = artifacts[name] ?: throw BundleException(
+    public fun artifact(name: String): Artifact = artifacts[name] ?: throw BundleException(
         "The bundle carries no $name artefact, but ${artifacts.keys.joinToString()}.",
     )
 
     /**
      * Load the artefact [name] and have it reproduce the golden cases.
      *
+     * @param verify false where this runtime has reproduced those of this very file before.
      * @throws BundleException other ids or logits than sealed.
-     * @throws RuntimeFailure the runtime refuses the file.
+     * @throws RuntimeFailure the runtime refuses the file, or is not for this device.
      */
-    fun load(name: String, factory: ClassifierFactory): Classifier {
+    public fun load(
+        name: String,
+        factory: ClassifierFactory,
+        verify: Boolean = true,
+    ): Classifier {
         val artifact = artifact(name)
+        artifact.checkRuntime(factory)
         val classifier = factory.load(artifact)
         try {
-            golden.forEachIndexed { row, case -> reproduce(row, case, artifact, classifier) }
-        } catch (error: PocketbertException) {
+            if (verify) reproduce(artifact, classifier)
+        } catch (error: Throwable) {
             classifier.close()
             throw error
         }
         return classifier
     }
+
+    /** Have [classifier] reproduce the golden cases; throws as [load] does. */
+    public fun reproduce(artifact: Artifact, classifier: Classifier): Unit =
+        golden.forEachIndexed { row, case -> reproduce(row, case, artifact, classifier) }
 
     private fun reproduce(row: Int, case: GoldenCase, artifact: Artifact, classifier: Classifier) {
         val ids = tokenizer.encode(case.text)
@@ -56,9 +73,9 @@ class Bundle private constructor(
             )
         }
         val sealed = case.logits.getValue(artifact.name)
-        val logits = classifier.logits(ids)
+        val logits = artifact.check(classifier.logits(ids), classifier.runtime)
         val worst = sealed.indices.maxOf { abs(logits[it] - sealed[it]) }
-        if (logits.size != sealed.size || !(worst <= artifact.tolerance)) {
+        if (!(worst <= artifact.tolerance)) { // NaN, too
             throw BundleException(
                 "${artifact.name} gives golden text $row logits that differ by $worst, and " +
                     "${artifact.tolerance} is allowed. This runtime computes otherwise than the " +
@@ -67,134 +84,85 @@ class Bundle private constructor(
         }
     }
 
-    companion object {
-        private const val SCHEMA = "1" // before the dot; others are refused
-        private const val OLDEST = 1 // after the dot; characters.json came with it
+    /** The same, once its folder was renamed to [to]. */
+    internal fun moved(to: File) = Bundle(
+        to,
+        signed,
+        manifest,
+        artifacts.mapValues { it.value.copy(path = File(to, File(it.value.path).name).path) },
+        replies,
+        tokenizer,
+        goldenOf,
+    )
 
+    public companion object {
         /**
          * Check every file of the bundle in [folder] against its manifest, and open it.
          *
          * With a [key], the manifest must be signed with it.
+         *
+         * @throws BundleException it is damaged, not signed as asked, or not of this format.
          */
-        fun open(folder: File, key: PublicKey? = null): Bundle = try {
-            if (!File(folder, MANIFEST).isFile) {
-                throw BundleException("$folder holds no $MANIFEST. Install a bundle.")
+        public fun open(folder: File, key: PublicKey? = null): Bundle =
+            open(folder, key, trusted = false)
+
+        /** As [open]; [trusted] where its files have been checked, and not been written since. */
+        internal fun open(folder: File, key: PublicKey?, trusted: Boolean): Bundle =
+            opening(folder) {
+                // Read once: what is parsed is what was signed.
+                if (!File(folder, MANIFEST).exists()) {
+                    throw BundleException("$folder holds no $MANIFEST. Install a bundle.")
+                }
+                val content = readPlain(File(folder, MANIFEST), MANIFEST_BYTES)
+                if (key != null && !trusted) checkSignature(folder, content, key)
+                val manifest = parseManifest(folder, content)
+                // Before the digests: what is written meanwhile is looked at again when loaded.
+                val artifacts = manifest.artifacts
+                    .mapValues { it.value.copy(seen = stamp(File(it.value.path))) }
+                    .filterValues { File(it.path).exists() }
+                if (!trusted) {
+                    val roots = manifest.artifacts.values.map { File(it.path).name }
+                    checkFiles(folder, manifest.files, roots.toSet())
+                }
+                read(folder, key != null, manifest, artifacts, trusted)
             }
-            key?.let { checkSignature(folder, it) }
-            val manifest = parse(File(folder, MANIFEST)).asJsonObject
-            checkSchema(manifest.text("schema"))
-            val roots = manifest.entries("artifacts").map { it.value.asJsonObject.text("path") }
-            val seals = manifest.entries("files").associate { (name, seal) ->
-                name to seal.asJsonObject.run { Seal(text("sha256"), get("bytes").asLong) }
-            }
-            checkFiles(folder, seals, roots.toSet())
-            read(folder, manifest, seals)
+
+        private fun read(
+            folder: File,
+            signed: Boolean,
+            manifest: Manifest,
+            artifacts: Map<String, Artifact>,
+            trusted: Boolean,
+        ) = Bundle(
+            folder,
+            signed,
+            manifest,
+            artifacts,
+            readReplies(folder, manifest),
+            WordPiece(readVocabulary(folder, manifest), readCharacters(folder), manifest.maxLength),
+            lazy { opening(folder) { readGolden(folder, manifest) } }
+                .also { if (!trusted) it.value },
+        )
+
+        private fun <T> opening(folder: File, read: () -> T): T = try {
+            read()
+        } catch (error: MalformedJsonException) {
+            throw malformed(folder, error)
+        } catch (error: EOFException) {
+            throw malformed(folder, error)
+        } catch (error: CharacterCodingException) {
+            throw malformed(folder, error)
         } catch (error: IOException) {
             throw BundleException("$folder cannot be read: ${error.message}. Install it.", error)
-        } catch (error: JsonParseException) {
+        } catch (error: RuntimeException) { // a value that is missing or of another type
             throw malformed(folder, error)
-        } catch (error: RuntimeException) { // a field that is missing or of another type
+        } catch (error: OutOfMemoryError) {
             throw malformed(folder, error)
         }
 
-        private fun malformed(folder: File, error: Exception) = BundleException(
+        private fun malformed(folder: File, error: Throwable) = BundleException(
             "$folder: ${error.message}; not a bundle that pocketbert wrote. Make it again.",
             error,
         )
-
-        private fun checkSchema(schema: String) {
-            val (major, minor) = schema.split(".")
-            if (major != SCHEMA) {
-                throw BundleException(
-                    "The bundle has schema $schema, and this app reads $SCHEMA.x. Update the app.",
-                )
-            }
-            if (minor.toInt() < OLDEST) {
-                throw BundleException(
-                    "The bundle has schema $schema, and this app needs $SCHEMA.$OLDEST. " +
-                        "Make the bundle again.",
-                )
-            }
-        }
-
-        private fun read(folder: File, manifest: JsonObject, seals: Map<String, Seal>): Bundle {
-            val labels = manifest.getAsJsonArray("labels").strings()
-            val golden = parse(File(folder, "golden.json")).asJsonObject
-            val cases = golden.getAsJsonArray("cases").map { it.asJsonObject.goldenCase() }
-            return Bundle(
-                folder = folder,
-                name = manifest.text("name"),
-                labels = labels,
-                outOfScopeLabel = manifest.text("out_of_scope_label"),
-                replies = parse(File(folder, "replies.json")).asJsonObject.entrySet()
-                    .associate { (intent, replies) -> intent to replies.asJsonArray.strings() },
-                artifacts = manifest.entries("artifacts")
-                    .associate { (name, entry) ->
-                        name to entry.asJsonObject.artifact(name, folder, labels.size, seals)
-                    }.filterValues { File(it.path).exists() },
-                tokenizer = WordPiece(
-                    File(folder, "vocab.txt").readText().removeSuffix("\n").split("\n"),
-                    parse(File(folder, "characters.json")).asJsonObject.characterTable(),
-                    manifest.getAsJsonObject("tokenizer").get("max_length").asInt,
-                ),
-                golden = cases,
-                realTexts = cases.drop(golden.get("torture").asInt).map { it.text },
-            )
-        }
-
-        private fun parse(file: File): JsonElement = file.reader().use(JsonParser::parseReader)
     }
-}
-
-private fun JsonObject.text(name: String): String = get(name).asString
-
-private fun JsonObject.entries(name: String) = getAsJsonObject(name).entrySet()
-
-private fun JsonArray.strings() = map { it.asString }
-
-private fun JsonElement.ints() = asJsonArray.map { it.asInt }.toIntArray()
-
-private fun JsonElement.floats() = asJsonArray.map { it.asFloat }.toFloatArray()
-
-private fun JsonObject.goldenCase() = GoldenCase(
-    text("text"),
-    get("input_ids").ints(),
-    entries("logits").associate { (name, logits) -> name to logits.floats() },
-)
-
-private fun JsonObject.artifact(
-    name: String,
-    folder: File,
-    labels: Int,
-    seals: Map<String, Seal>,
-) = Artifact(
-    name = name,
-    path = File(folder, text("path")).path,
-    sha256 = seals[text("path")]?.sha256.orEmpty(), // a folder has no digest of its own
-    inputs = getAsJsonArray("inputs").strings(),
-    lengths = get("lengths").ints().toList(),
-    dynamic = get("dynamic").asBoolean,
-    vocabulary = get("vocabulary").asInt,
-    labels = labels,
-    minRuntime = text("min_runtime"),
-    temperature = get("temperature").asFloat,
-    threshold = get("threshold").asFloat,
-    tolerance = get("tolerance").asFloat,
-)
-
-private fun JsonObject.characterTable() = CharacterTable(
-    drop = get("drop").ranges(),
-    space = get("space").ranges(),
-    alone = get("alone").ranges(),
-    replace = getAsJsonArray("replace").map { it.ints() }
-        .associate { it.first() to it.copyOfRange(1, it.size) },
-    hangul = get("hangul").asBoolean,
-)
-
-private fun JsonElement.ranges(): CharacterTable.Ranges {
-    val pairs = asJsonArray.map { it.ints() }
-    return CharacterTable.Ranges(
-        IntArray(pairs.size) { pairs[it][0] },
-        IntArray(pairs.size) { pairs[it][1] },
-    )
 }

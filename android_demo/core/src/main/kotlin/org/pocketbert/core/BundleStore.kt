@@ -1,34 +1,48 @@
 package org.pocketbert.core
 
 import java.io.File
+import java.io.FileOutputStream
 import java.io.IOException
-import java.io.InputStream
-import java.io.OutputStream
+import java.io.RandomAccessFile
 import java.nio.file.Files
 import java.nio.file.StandardCopyOption.ATOMIC_MOVE
 import java.nio.file.StandardCopyOption.REPLACE_EXISTING
 import java.security.PublicKey
 import java.util.UUID
-import java.util.zip.ZipException
-import java.util.zip.ZipInputStream
+import java.util.concurrent.ConcurrentHashMap
 
 /**
  * The app's bundles below [root], of which one is current.
  *
  * A new one is written aside, checked, renamed into place; only then a small file is swapped that
  * names the current one. Whoever dies in between leaves the old one current.
+ *
+ * @param keyOf gives the key that bundles must be signed with, or null for those that need none;
+ *   asked once, on the thread that opens the first.
  */
-class BundleStore(private val root: File, private val key: PublicKey? = null) {
+public class BundleStore(private val root: File, keyOf: () -> PublicKey?) {
+    private val key by lazy(keyOf)
     private val pointer = File(root, "current")
-    private val shippedFile = File(root, "shipped")
+
+    /** With a [key], only bundles signed with it are taken. */
+    public constructor(root: File, key: PublicKey? = null) : this(root, { key })
 
     /** What the last [install] that named one was given. */
-    val shipped: String? get() = shippedFile.takeIf { it.isFile }?.readText()
+    public val shipped: String? get() = readNote("shipped")
 
-    /** The current bundle, opened; null before the first is installed. */
-    fun current(): Bundle? {
-        val name = pointer.takeIf { it.isFile }?.readText() ?: return null
-        return Bundle.open(File(root, name), key)
+    /**
+     * The current bundle, opened; null before the first is installed.
+     *
+     * Its digests are computed once: later only where a file's size, time or inode has changed.
+     */
+    public fun current(): Bundle? {
+        val name = currentName() ?: return null
+        val folder = File(root, name)
+        val checked = Checked(File(root, "$name$CHECKED"))
+        val trusted = checked.holds(folder, key)
+        val bundle = Bundle.open(folder, key, trusted)
+        if (!trusted) checked.write(folder, key)
+        return bundle
     }
 
     /**
@@ -38,98 +52,127 @@ class BundleStore(private val root: File, private val key: PublicKey? = null) {
      * @param accept looks at the bundle before it becomes current, and throws where it must not.
      * @throws PocketbertException it is refused, for the reason given; the old one stays current.
      */
-    fun install(
+    public fun install(
         shipped: String? = null,
         accept: (Bundle) -> Unit = {},
         fill: (File) -> Unit,
     ): Bundle {
         val name = UUID.randomUUID().toString()
         val aside = File(root, ".$name")
+        installing += aside.name
         try {
             if (!aside.mkdirs()) throw BundleException("$aside cannot be made. Free some space.")
             fill(aside)
-            accept(Bundle.open(aside, key))
-            Files.move(aside.toPath(), File(root, name).toPath(), ATOMIC_MOVE)
-            swap(pointer, name)
-            shipped?.let { swap(shippedFile, it) }
-            return Bundle.open(File(root, name), key)
+            val bundle = Bundle.open(aside, key)
+            accept(bundle)
+            listFiles(aside).values.forEach(::sync)
+            val folder = File(root, name)
+            Files.move(aside.toPath(), folder.toPath(), ATOMIC_MOVE)
+            Checked(File(root, "$name$CHECKED")).write(folder, key)
+            writeWhole(pointer, name)
+            shipped?.let { writeWhole(File(root, "shipped"), it) }
+            return bundle.moved(folder)
         } catch (error: IOException) {
             throw BundleException("The bundle could not be stored: ${error.message}.", error)
         } catch (error: RuntimeException) { // whoever provides the file, and names in a ZIP
             throw BundleException("The file cannot be read: ${error.message}. Choose one.", error)
         } finally {
             aside.deleteRecursively()
+            installing -= aside.name
+        }
+    }
+
+    /**
+     * Load the artefact [name] of [bundle], one of this store's.
+     *
+     * It reproduces the golden cases once for every runtime and [build] of the app.
+     */
+    public fun load(
+        bundle: Bundle,
+        name: String,
+        factory: ClassifierFactory,
+        build: String = "",
+    ): Classifier {
+        val checked = Checked(File(root, bundle.folder.name.removePrefix(".") + CHECKED))
+        val what = "$name ${factory.version} $build"
+        val before = factory.version != null && checked.reproduced(what)
+        return bundle.load(name, factory, verify = !before).also {
+            if (!before) checked.addReproduced(what)
         }
     }
 
     /** Remove every bundle but the current one; for a start of the app, when none is in use. */
-    fun tidy() {
-        val name = pointer.takeIf { it.isFile }?.readText()
-        root.listFiles().orEmpty()
-            .filter { it != pointer && it != shippedFile && it.name != name }
-            .forEach { it.deleteRecursively() }
+    public fun tidy() {
+        val name = currentName() ?: return // lost with the power: what there is may be needed
+        val kept = NOTES + name + "$name$CHECKED" + installing
+        root.listFiles().orEmpty().filter { it.name !in kept }.forEach { it.deleteRecursively() }
     }
 
-    private fun swap(file: File, content: String) {
-        val next = File("${file.path}.new").apply { writeText(content) }
-        Files.move(next.toPath(), file.toPath(), ATOMIC_MOVE, REPLACE_EXISTING)
+    /** Keep a short text between starts, where there is room for it; null removes it. */
+    internal fun note(name: String, content: String?) {
+        require(name in NOTES)
+        val file = File(root, name)
+        try {
+            if (content == null) file.delete() else writeWhole(file, content)
+        } catch (_: IOException) {
+            // A full disk must not keep the app from answering.
+        }
     }
 
-    companion object {
-        private const val MOST_BYTES = 256L shl 20
-        private const val MOST_FILES = 64
+    internal fun readNote(name: String): String? =
+        File(root, name).takeIf { it.isFile }?.readText()
 
-        /**
-         * Unpack a bundle's ZIP into [folder]; its files at the top, or in one folder.
-         *
-         * @throws BundleException a name that leads elsewhere, or too much of it.
-         */
-        fun unzip(stream: InputStream, folder: File) {
-            var left = MOST_BYTES
-            try {
-                ZipInputStream(stream).use { zip ->
-                    val entries = generateSequence { zip.nextEntry }.filter { !it.isDirectory }
-                    entries.forEachIndexed { count, entry ->
-                        if (count >= MOST_FILES) throw tooMuch("$MOST_FILES files")
-                        val file = inside(folder, entry.name)
-                        file.parentFile?.mkdirs()
-                        file.outputStream().use { output -> left -= copy(zip, output, left) }
-                    }
-                }
-            } catch (error: ZipException) {
-                throw BundleException("The file is no ZIP (${error.message}). Choose one.", error)
-            }
-            unwrap(folder)
-        }
+    private fun currentName() = pointer.takeIf { it.isFile }?.readText()?.trim()
+        ?.takeIf { isInside(it) && '/' !in it }
 
-        private fun copy(from: InputStream, to: OutputStream, most: Long): Long {
-            val buffer = ByteArray(1 shl 16)
-            var copied = 0L
-            while (true) {
-                val read = from.read(buffer)
-                if (read < 0) return copied
-                copied += read
-                if (copied > most) throw tooMuch("${MOST_BYTES shr 20} MB")
-                to.write(buffer, 0, read)
-            }
-        }
+    private companion object {
+        const val CHECKED = ".checked"
+        val NOTES = setOf("current", "shipped", "build", "trying", "died", "chosen")
 
-        private fun tooMuch(limit: String) =
-            BundleException("The file holds more than $limit. Choose a bundle.")
+        // Of every store in this process: one must not tidy away what another is filling.
+        val installing: MutableSet<String> = ConcurrentHashMap.newKeySet()
+    }
+}
 
-        private fun inside(folder: File, name: String): File {
-            val file = File(folder, name)
-            if (!file.canonicalFile.startsWith(folder.canonicalFile)) {
-                throw BundleException("The file holds $name, which leads elsewhere. Do not use it.")
-            }
-            return file
-        }
+/** Write [content] so that whoever reads finds all of it or what was there, even after a crash. */
+internal fun writeWhole(file: File, content: String) {
+    val next = File("${file.path}.new")
+    next.parentFile?.mkdirs()
+    FileOutputStream(next).use {
+        it.write(content.toByteArray())
+        it.fd.sync()
+    }
+    Files.move(next.toPath(), file.toPath(), ATOMIC_MOVE, REPLACE_EXISTING)
+}
 
-        private fun unwrap(folder: File) {
-            if (File(folder, MANIFEST).exists()) return
-            val only = folder.listFiles().orEmpty().singleOrNull { it.isDirectory } ?: return
-            only.listFiles().orEmpty().forEach { it.renameTo(File(folder, it.name)) }
-            only.delete()
-        }
+private fun sync(file: File) = RandomAccessFile(file, "rw").use { it.fd.sync() }
+
+/** What was found right about a bundle, in a file beside it, so that a later start need not look. */
+private class Checked(private val file: File) {
+    fun holds(folder: File, key: PublicKey?): Boolean =
+        file.isFile && lines().filterNot { it.startsWith(GOLDEN_LINE) } == describe(folder, key)
+
+    fun write(folder: File, key: PublicKey?) =
+        save(describe(folder, key) + lines().filter { it.startsWith(GOLDEN_LINE) })
+
+    fun reproduced(what: String): Boolean = "$GOLDEN_LINE$what" in lines()
+
+    fun addReproduced(what: String) = save(lines() + "$GOLDEN_LINE$what")
+
+    private fun lines(): List<String> = file.takeIf { it.isFile }?.readLines().orEmpty()
+
+    private fun save(lines: List<String>) = try {
+        writeWhole(file, lines.joinToString("\n"))
+    } catch (_: IOException) {
+        file.delete() // a full disk: checked again next time
+    }
+
+    private fun describe(folder: File, key: PublicKey?): List<String> =
+        listOf("$RULES ${key?.let { sha256(it.encoded) } ?: "no key"}") +
+            listFiles(folder).map { (path, file) -> "$path ${stamp(file)}" }.sorted()
+
+    private companion object {
+        const val RULES = "1" // what is checked: with a new number, everything is, once
+        const val GOLDEN_LINE = "golden "
     }
 }

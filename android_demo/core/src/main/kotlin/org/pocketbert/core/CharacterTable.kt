@@ -5,7 +5,7 @@ package org.pocketbert.core
  *
  * The phone's own Unicode tables are of another version than the tokenizer's, so none is asked.
  */
-class CharacterTable(
+internal class CharacterTable(
     private val drop: Ranges,
     private val space: Ranges,
     private val alone: Ranges,

@@ -4,19 +4,23 @@ import kotlin.math.ceil
 import kotlin.math.floor
 
 /** Distribution of one step's duration in milliseconds. */
-data class Latency(
-    val p50: Double,
-    val p90: Double,
-    val p99: Double,
-    val min: Double,
-    val n: Int,
+public data class Latency(
+    public val p50: Double,
+    public val p90: Double,
+    public val p99: Double,
+    public val min: Double,
+    public val n: Int,
 )
 
 /** A query's steps; [answer] is all of it, from the text to the reply. */
-data class Steps(val tokenize: Latency, val inference: Latency, val answer: Latency)
+public data class Steps(
+    public val tokenize: Latency,
+    public val inference: Latency,
+    public val answer: Latency,
+)
 
 /** Percentiles of at least one duration in nanoseconds, between neighbours by interpolation. */
-fun summarize(nanos: Collection<Long>): Latency {
+public fun summarize(nanos: Collection<Long>): Latency {
     val sorted = nanos.sorted()
     fun percentile(share: Double): Double {
         val place = share * (sorted.size - 1)
@@ -34,7 +38,7 @@ fun summarize(nanos: Collection<Long>): Latency {
 }
 
 /** How many [values] fall into each of [bins] equal parts from the lowest to the highest. */
-fun histogram(values: List<Double>, bins: Int): List<Int> {
+public fun histogram(values: List<Double>, bins: Int): List<Int> {
     val low = values.min()
     val width = (values.max() - low) / bins
     val counts = IntArray(bins)
@@ -45,27 +49,30 @@ fun histogram(values: List<Double>, bins: Int): List<Int> {
 }
 
 /** Collects what answers cost, step by step. */
-class LatencyRecorder {
+public class LatencyRecorder {
     private val tokenize = ArrayList<Long>()
     private val inference = ArrayList<Long>()
     private val whole = ArrayList<Long>()
 
     /** Count an [answer] that took [nanos] in all. */
-    fun add(answer: Answer, nanos: Long) {
+    public fun add(answer: Answer, nanos: Long) {
         tokenize += answer.tokenizeNanos
         inference += answer.inferenceNanos
         whole += nanos
     }
 
     /** Null before the first answer. */
-    fun steps(): Steps? = if (whole.isEmpty()) {
+    public fun steps(): Steps? = if (whole.isEmpty()) {
         null
     } else {
         Steps(summarize(tokenize), summarize(inference), summarize(whole))
     }
 
     /** Every inference in milliseconds, in the order they ran. */
-    fun inferences(): List<Double> = inference.map { it / NANOS_A_MILLISECOND }
+    public fun inferences(): List<Double> = inference.map { it / NANOS_A_MILLISECOND }
 }
 
 internal const val NANOS_A_MILLISECOND = 1e6
+
+internal const val NANOS_A_SECOND = 1e9
+internal const val NANOS_A_MINUTE = 60_000_000_000L

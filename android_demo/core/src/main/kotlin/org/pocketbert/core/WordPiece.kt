@@ -5,8 +5,8 @@ package org.pocketbert.core
  *
  * A literal "[CLS]" in a text is the special token, as there.
  */
-class WordPiece(
-    pieces: List<String>,
+public class WordPiece internal constructor(
+    private val pieces: List<String>,
     private val characters: CharacterTable,
     private val maxLength: Int,
 ) {
@@ -14,13 +14,13 @@ class WordPiece(
         pieces.forEachIndexed { id, piece -> put(piece, id) }
     }
     private val longest = pieces.maxOf { it.length }
-    private val special = listOf("[PAD]", UNKNOWN, CLS, SEP, "[MASK]")
+    private val special = listOf("[PAD]", UNKNOWN, CLS, SEP, "[MASK]").onEach { idOf(it) }
     private val unknown = idOf(UNKNOWN)
     private val first = idOf(CLS)
     private val last = idOf(SEP)
 
     /** Ids with [CLS] and [SEP]: at least 2, at most `maxLength`; what comes after is cut off. */
-    fun encode(text: String): IntArray {
+    public fun encode(text: String): IntArray {
         val reading = Reading()
         var place = 0
         while (place < text.length && !reading.full) {
@@ -38,6 +38,9 @@ class WordPiece(
         reading.end()
         return reading.finish()
     }
+
+    /** The pieces that [ids] stand for, as `vocab.txt` has them. */
+    public fun decode(ids: IntArray): List<String> = ids.map { pieces[it] }
 
     private fun specialAt(text: String, place: Int) =
         special.firstOrNull { text.startsWith(it, place) }

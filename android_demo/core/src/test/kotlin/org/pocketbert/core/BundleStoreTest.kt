@@ -4,6 +4,9 @@ import java.io.ByteArrayOutputStream
 import java.io.File
 import java.io.IOException
 import java.io.InputStream
+import java.io.RandomAccessFile
+import java.nio.file.Files
+import java.nio.file.attribute.FileTime
 import java.util.zip.ZipEntry
 import java.util.zip.ZipOutputStream
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -43,7 +46,8 @@ class BundleStoreTest {
         refused("could not be stored: no space left") { throw IOException("no space left") }
         assertEquals(old.folder, store.current()!!.folder)
         store.tidy()
-        assertEquals(setOf("current", old.folder.name), File(root, "bundles").list()!!.toSet())
+        val left = setOf("current", old.folder.name, "${old.folder.name}.checked")
+        assertEquals(left, File(root, "bundles").list()!!.toSet())
     }
 
     @Test
@@ -58,31 +62,101 @@ class BundleStoreTest {
     @Test
     fun zipWithOrWithoutAFolderIsInstalled() {
         for (prefix in listOf("", "bundle/")) {
-            store.install { BundleStore.unzip(zip(prefix), it) }
+            store.install { unzip(zip(prefix), it) }
             assertEquals(Given.bundle.labels, store.current()!!.labels)
         }
     }
 
     @Test
-    fun nameThatLeadsElsewhereIsRefused() {
-        for (name in listOf("../out.txt", "a/../../out.txt")) {
-            refused("leads elsewhere") { BundleStore.unzip(archive(name to ByteArray(1)), it) }
+    fun pointerThatWasLostTidiesNothingAway() {
+        val bundle = store.install { Given.copy(it) }
+        for (lost in listOf("", " \n", "..", "a/b")) { // power went before it reached the disk
+            File(root, "bundles/current").writeText(lost)
+            assertNull(store.current())
+            store.tidy()
+            assertTrue(bundle.folder.isDirectory, lost)
         }
-        assertTrue(!File(root, "bundles/out.txt").exists() && !File(root, "out.txt").exists())
     }
 
     @Test
-    fun tooMuchIsRefused() {
-        val many = Array(65) { "$it" to ByteArray(0) }
-        refused("more than 64 files") { BundleStore.unzip(archive(*many), it) }
-        refused("more than 256 MB") { folder ->
-            BundleStore.unzip(archive("zeros" to ByteArray((256 shl 20) + 1)), folder)
+    fun whatIsBeingInstalledIsNotTidiedAway() {
+        store.install { Given.copy(it) }
+        store.install { folder ->
+            Given.copy(folder)
+            BundleStore(File(root, "bundles")).tidy() // of another window, say
+            assertTrue(folder.isDirectory)
         }
+    }
+
+    @Test
+    fun digestsAreComputedAgainOnlyForWhatWasWritten() {
+        val folder = store.install { Given.copy(it) }.folder
+        val file = File(folder, "vocab.txt")
+        val time = Files.getLastModifiedTime(file.toPath())
+        // Planted: same size, time and inode. Nothing but its bytes tells; so it is not read.
+        RandomAccessFile(file, "rw").use { it.writeByte('#'.code) }
+        Files.setLastModifiedTime(file.toPath(), time)
+        assertThrows(BundleException::class.java) { Bundle.open(folder) }
+        val stored = File(root, "bundles/${folder.name}.checked")
+        assertTrue("vocab.txt ${stamp(file)}" in stored.readText())
+        // Any of the three changed, and it is refused.
+        Files.setLastModifiedTime(file.toPath(), FileTime.fromMillis(time.toMillis() + 1000))
+        assertThrows(BundleException::class.java) { store.current() }
+        file.appendText("#")
+        Files.setLastModifiedTime(file.toPath(), time)
+        assertThrows(BundleException::class.java) { store.current() }
+        val whole = Given.copy(File(root, "copy"))
+        File(whole, "vocab.txt").copyTo(file, overwrite = true)
+        assertEquals(Given.bundle.labels, store.current()!!.labels)
+        File(folder, "added").writeText("")
+        assertThrows(BundleException::class.java) { store.current() }
+    }
+
+    @Test
+    fun anotherKeyChecksEverythingAgain() {
+        store.install { Given.copy(it) }
+        val strict = BundleStore(File(root, "bundles"), Given.KEY.public)
+        assertThrows(BundleException::class.java) { strict.current() }
+        val signed = strict.install { Given.sign(Given.copy(it), Given.KEY) }
+        assertTrue(signed.signed && strict.current()!!.signed)
+        val other = BundleStore(File(root, "bundles"), Given.newKey().public)
+        assertThrows(BundleException::class.java) { other.current() }
+    }
+
+    @Test
+    fun goldenCasesAreReproducedOnceForARuntimeAndItsVersion() {
+        val bundle = store.install { Given.copy(it) }
+        var asked = 0
+        fun factory(has: String) = object : ClassifierFactory {
+            override val version = has
+
+            override fun load(artifact: Artifact) = object : Classifier {
+                override val runtime = has
+                private var case = 0
+
+                override fun logits(ids: IntArray): FloatArray {
+                    asked++
+                    return bundle.golden[case++].logits.getValue(artifact.name)
+                }
+
+                override fun close() = Unit
+            }
+        }
+        // Of an artefact that lies in the bundle: the copy has none.
+        val whole = store.install { Given.bundle.folder.copyRecursively(it, true) }
+        val name = whole.artifacts.keys.first()
+        val starts = listOf("99.1" to "1", "99.1" to "1", "99.2" to "1", "99.2" to "2")
+        for ((version, build) in starts) {
+            store.load(whole, name, factory(version), build)
+        }
+        assertEquals(3 * whole.golden.size, asked)
+        store.load(store.current()!!, name, factory("99.2"), "2") // at the next start, neither
+        assertEquals(3 * whole.golden.size, asked)
     }
 
     @Test
     fun fileThatIsNoZipIsRefused() {
-        refused("holds no manifest.json") { BundleStore.unzip("text".byteInputStream(), it) }
+        refused("holds no manifest.json") { unzip("text".byteInputStream(), it) }
     }
 
     private fun zip(prefix: String): InputStream {

@@ -1,6 +1,12 @@
 package org.pocketbert.core
 
+import com.google.gson.JsonObject
+import com.google.gson.JsonParser
 import java.io.File
+import java.security.KeyPair
+import java.security.KeyPairGenerator
+import java.security.Signature
+import java.security.spec.ECGenParameterSpec
 import org.junit.jupiter.api.Assumptions.assumeTrue
 
 /** What scripts/test_android, or Gradle, hands to the tests. */
@@ -21,6 +27,32 @@ object Given {
             it.copyTo(File(into, it.relativeTo(bundle.folder).path), overwrite = true)
         }
         return into
+    }
+
+    /** Sign the manifest in [folder] as `pocketbert sign` does. */
+    fun sign(folder: File, by: KeyPair) = Signature.getInstance("SHA256withECDSA").run {
+        initSign(by.private)
+        update(File(folder, MANIFEST).readBytes())
+        File(folder, SIGNATURE).writeBytes(sign())
+    }
+
+    fun newKey(curve: String = "secp256r1"): KeyPair = KeyPairGenerator.getInstance("EC").run {
+        initialize(ECGenParameterSpec(curve))
+        generateKeyPair()
+    }
+
+    val KEY: KeyPair = newKey()
+
+    /** Give the manifest in [folder] the digest that file [name] has now. */
+    fun reseal(folder: File, name: String) {
+        val manifest = File(folder, MANIFEST)
+        val document = JsonParser.parseString(manifest.readText()).asJsonObject
+        val seal = JsonObject().apply {
+            addProperty("sha256", sha256(File(folder, name)))
+            addProperty("bytes", File(folder, name).length())
+        }
+        document.getAsJsonObject("files").add(name, seal)
+        manifest.writeText("$document")
     }
 
     /** Logits handed in, not computed. */

@@ -2,6 +2,7 @@ package org.pocketbert.litert
 
 import com.google.ai.edge.litert.Accelerator
 import com.google.ai.edge.litert.CompiledModel
+import com.google.ai.edge.litert.Environment
 import com.google.ai.edge.litert.LiteRtException
 import com.google.ai.edge.litert.TensorBuffer
 import org.pocketbert.core.Artifact
@@ -10,11 +11,12 @@ import org.pocketbert.core.ClassifierFactory
 import org.pocketbert.core.RuntimeFailure
 
 /** A `.tflite` in LiteRT: of its signatures, the shortest that holds the text. */
-class LiteRtClassifier private constructor(
+public class LiteRtClassifier private constructor(
     private val artifact: Artifact,
+    private val environment: Environment,
     private val model: CompiledModel,
 ) : Classifier {
-    override val runtime = "LiteRT $VERSION"
+    override val runtime: String = "LiteRT $VERSION"
     private val signatures = HashMap<Int, Signature>()
 
     override fun logits(ids: IntArray): FloatArray {
@@ -29,6 +31,7 @@ class LiteRtClassifier private constructor(
     override fun close() {
         signatures.values.forEach { it.close() }
         model.close()
+        environment.close()
     }
 
     /** Buffers of one signature, written anew for every text. */
@@ -53,21 +56,35 @@ class LiteRtClassifier private constructor(
         fun close() = (inputs.values + outputs.values).forEach { it.close() }
     }
 
-    companion object : ClassifierFactory {
+    public companion object : ClassifierFactory {
         /** Of the library in `libs.versions.toml`; never older than the one that converted. */
-        const val VERSION = "2.3.0"
+        public const val VERSION: String = "2.3.0"
         private const val OUTPUT = "logits"
         private const val PAD = 0
         private const val THREADS = 1 // fastest for so small a model
 
+        override val version: String get() = VERSION
+
+        override val dtype: String get() = "int32"
+
         override fun load(artifact: Artifact): Classifier {
             artifact.checkFile()
+            return failing("refuses ${artifact.path}") {
+                val environment = Environment.create()
+                try {
+                    LiteRtClassifier(artifact, environment, compile(artifact.path, environment))
+                } catch (error: Throwable) { // the library would keep the environment for ever
+                    environment.close()
+                    throw error
+                }
+            }
+        }
+
+        private fun compile(path: String, environment: Environment): CompiledModel {
             val options = CompiledModel.Options(Accelerator.CPU).apply {
                 cpuOptions = CompiledModel.CpuOptions(numThreads = THREADS)
             }
-            return failing("refuses ${artifact.path}") {
-                LiteRtClassifier(artifact, CompiledModel.create(artifact.path, options))
-            }
+            return CompiledModel.create(path, options, environment)
         }
 
         private fun <T> failing(what: String, call: () -> T): T = try {

@@ -17,6 +17,7 @@ import androidx.compose.runtime.Composable
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.geometry.Offset
 import androidx.compose.ui.geometry.Size
+import androidx.compose.ui.res.pluralStringResource
 import androidx.compose.ui.res.stringResource
 import androidx.compose.ui.semantics.contentDescription
 import androidx.compose.ui.semantics.semantics
@@ -38,7 +39,7 @@ fun LatencySheet(cost: Cost?, close: () -> Unit) = ModalBottomSheet(onDismissReq
         } else {
             val n = cost.steps.answer.n
             Text(
-                stringResource(R.string.latency_of, cost.engine, n),
+                pluralStringResource(R.plurals.latency_of, n, cost.engine, n),
                 style = MaterialTheme.typography.titleMedium,
             )
             Line(stringResource(R.string.step), listOf("p50", "p90", "p99"))
@@ -51,13 +52,13 @@ fun LatencySheet(cost: Cost?, close: () -> Unit) = ModalBottomSheet(onDismissReq
 }
 
 @Composable
-private fun Percentiles(step: String, latency: Latency) = Line(
+internal fun Percentiles(step: String, latency: Latency) = Line(
     step,
     listOf(latency.p50, latency.p90, latency.p99).map { stringResource(R.string.milliseconds, it) },
 )
 
 @Composable
-private fun Line(name: String, cells: List<String>) =
+internal fun Line(name: String, cells: List<String>) =
     Row(Modifier.fillMaxWidth().semantics(mergeDescendants = true) {}) {
         Text(name, Modifier.weight(1f))
         for (cell in cells) Text(cell, Modifier.weight(1f), textAlign = TextAlign.End)

@@ -1,0 +1,1 @@
+../../../ChatDemoTests/BenchmarkTests.swift

@@ -1,0 +1,1 @@
+../../../ChatDemoTests/PredictionTests.swift

@@ -1,0 +1,133 @@
+"""What a run and a search found, and where to go from there."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+from ....base.errors import NotRun
+from ....measure.gates import Verdict
+from ....measure.record import LatencyRecord
+from ....models.metrics import Evaluation
+from ...result import RunResult
+from ..console import argument, shown
+from .tables import BAD, GOOD, size, table
+
+if TYPE_CHECKING:
+    from ...shapes import SearchResult
+
+SHOWN_FINDINGS = 5
+
+
+def run_result(console: Console, result: RunResult) -> None:
+    """The table a person understands at a glance, and where to go from there."""
+    for finding in result.findings[:SHOWN_FINDINGS]:
+        console.print(f"[yellow]data:[/] {escape(finding)}")
+    if (more := len(result.findings) - SHOWN_FINDINGS) > 0:
+        console.print(f"[yellow]data:[/] and {more} more, all in the report")
+    rows = table(
+        f"{result.data}: {result.labels} intents, {result.rows['test']} test texts",
+        ("", "model"),
+        ("size", "accuracy", "agrees", "OOS found", "host p50"),
+        ("computed by",),
+    )
+    for name, model in (("teacher", result.teacher), ("student", result.student)):
+        cells = (size(model.size_bytes), *_figures(model.evaluation))
+        rows.add_row("", f"{name}, float", cells[0], cells[1], "", cells[2], "", "PyTorch")
+    for name, verdict in result.verdicts.items():
+        rows.add_row(*_verdict_row(name, verdict, result.latency[name]))
+    console.print(rows)
+    console.print(
+        "[dim]agrees: same label as the float student · OOS found: out-of-scope texts recognised "
+        "as such · host p50: CPU time of one inference on this machine, not on a phone[/]"
+    )
+    console.print(_trust(result.student.evaluation))
+    for failure in result.failures:
+        console.print(f"{BAD} {escape(failure)}")
+    for verdict in result.verdicts.values():
+        if isinstance(verdict, NotRun):
+            console.print(f"[yellow]not run:[/] {escape(verdict.reason)}")
+    if not isinstance(result.bundle, NotRun):
+        console.print(f"bundle   {shown(result.bundle)}")
+    console.print(f"report   {shown(result.report)}")
+    if not isinstance(result.bundle, NotRun):
+        console.print(f"next     [bold]pocketbert chat {argument(result.bundle)}[/]")
+
+
+def searched(console: Console, result: "SearchResult") -> None:
+    """Every shape that was trained, by size; those on the front are marked."""
+    rows = table(
+        "",
+        ("", "shape"),
+        ("int8 size", "multiply-adds", "accuracy", "of teacher", "AUROC", "trained in"),
+        (),
+    )
+    for one in sorted(result.found, key=lambda one: one.size_bytes):
+        rows.add_row(
+            "*" if one in result.front else "",
+            one.name,
+            size(one.size_bytes),
+            f"{one.multiply_adds / 1e6:.1f} M",
+            f"{one.accuracy:.1%}",
+            f"{one.retention:.1%}",
+            "not run" if one.auroc is None else f"{one.auroc:.3f}",
+            f"{one.seconds:.0f} s",
+            style="bold" if one == result.best else None,
+        )
+    console.print(rows)
+    console.print(
+        "[dim]* no other is smaller, cheaper and more accurate · shape: layers x hidden - word "
+        "pieces - columns of a factorised embedding · size as counted, multiply-adds for 16 "
+        "tokens, accuracy of the float student on the validation part[/]"
+    )
+    console.print(f"plot     {shown(result.plot)}")
+    if result.best:
+        console.print(f"best     {result.best.name}, settings in {shown(result.settings)}")
+        console.print(f"next     [bold]pocketbert run --config {argument(result.settings)}[/]")
+
+
+def _figures(evaluation: Evaluation) -> tuple[str, str]:
+    outside = evaluation.out_of_scope
+    found = "not run" if isinstance(outside, NotRun) else f"{outside.recall:.1%}"
+    return f"{evaluation.accuracy:.1%}", found
+
+
+def _trust(evaluation: Evaluation) -> str:
+    """When the student can be believed: out of scope, and how honest its confidence is."""
+    raw, honest = evaluation.raw_calibration_error, evaluation.calibration_error
+    calibration = f"calibration error {raw:.1%}, after temperature {honest:.1%}"
+    outside = evaluation.out_of_scope
+    if isinstance(outside, NotRun):
+        return f"student  {calibration}"
+    return (
+        f"student  out of scope: AUROC {outside.auroc:.3f}, {outside.recall:.1%} found with "
+        f"{outside.kept:.1%} of in-scope texts kept, {outside.accuracy_kept:.1%} of these right; "
+        f"{calibration}"
+    )
+
+
+def _verdict_row(
+    name: str, verdict: Verdict | NotRun, latency: LatencyRecord | NotRun
+) -> tuple[str, ...]:
+    if isinstance(verdict, NotRun):
+        return ("", name, *["not run"] * 5, "")
+    accuracy, found = _figures(verdict.evaluation)
+    time = "not run" if isinstance(latency, NotRun) else _host_p50(latency)
+    mark = BAD if verdict.failures else GOOD
+    agreed = f"{verdict.agreement:.1%}"
+    return (
+        mark,
+        name,
+        size(verdict.stored.size_bytes),
+        accuracy,
+        agreed,
+        found,
+        time,
+        verdict.engine,
+    )
+
+
+def _host_p50(latency: LatencyRecord) -> str:
+    """Of one inference, in CPU time."""
+    busy = ", busy" if latency.busy else ""
+    return f"{latency.cpu.inference.p50:.2f} ms{busy}" if latency.cpu else "not run"

@@ -1,0 +1,55 @@
+"""The main job, one stage a line: labelled text in, a sealed bundle and its report out."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+from .app.cache import Cache, lock
+from .app.owned import check_out
+from .app.report.card import write_card
+from .app.report.page import write_report
+from .app.result import RunResult, assemble, read_build, write_result
+from .app.stages import learn, ship
+from .app.stages.learn import Job, Learned
+from .base.config import RunConfig
+from .base.errors import NotRun
+from .bundle.manifest import check_names
+from .data.corpus import load_corpus, read_replies
+from .learn import team
+
+
+def run(config: RunConfig, out: Path, *, fresh: bool = False) -> RunResult | NotRun:
+    """Do everything `config` asks for in the folder `out`; unchanged stages are reused.
+
+    The bundle is sealed only when every gate holds; otherwise the artefacts stay for inspection
+    and the result lists the failures. Under `accelerate launch` all processes train, and the main
+    one alone does the rest; for the others the result is a `NotRun`.
+
+    Raises:
+        PipelineError: input, teacher or configuration that cannot be used.
+    """
+    if team.is_main():
+        check_out(out)
+    with lock(out) if team.is_main() else nullcontext(), team.one_thread():
+        corpus = load_corpus(config.data, config.seed)
+        replies = read_replies(config.data, corpus.labels)
+        check_names(corpus.name, corpus.labels, config.data.out_of_scope_label)
+        job = learn.read_texts(Job(config, corpus, Cache(out, fresh=fresh)))
+
+        teacher = learn.fit_teacher(job)
+        transfer_set = learn.label_texts(job, teacher)
+        student = learn.distill_student(job, teacher, transfer_set)
+        if not team.is_main():
+            return NotRun("this process only helped to train")
+        learned = Learned(teacher, transfer_set, student)
+        models = ship.judge_models(job, learned)
+        artifacts = ship.lower(job, learned, models)
+        verified = ship.verify(job, learned, models, artifacts)
+        bundle = ship.seal_bundle(job, replies, learned, models, verified)
+        latency = ship.bench(job, bundle, verified)
+
+        result = assemble(job, learned, models, verified, bundle, latency)
+        write_result(result)
+        build = read_build(out)
+        write_report([build], result.report)
+        write_card(build, student)
+    return result

@@ -16,6 +16,7 @@ from ..base.files import digest, write_json
 from ..bundle.manifest import read_manifest
 from ..learn.losses import OUTSIDE, UNLABELLED
 from ..learn.transfer import load_transfer_set
+from ..measure.consumers import loss_in_consumers
 from ..measure.gates import JudgedLogits, Verdict
 from ..measure.record import LatencyRecord, read_record
 from ..models.calibration import Calibration
@@ -106,7 +107,11 @@ def assemble(
         data=corpus.name,
         rows=_count(job),
         labels=len(corpus.labels),
-        findings=corpus.findings + _oversize(segmentation, config.student.vocabulary),
+        findings=(
+            *corpus.findings,
+            *_oversize(segmentation, config.student.vocabulary),
+            *_consumers(job, learned, verified),
+        ),
         preset=config.preset,
         seed=config.seed,
         learned_from=_learned_from(learned.transfer_set),
@@ -147,6 +152,15 @@ def _segmentation(job: Job, learned: Learned) -> Segmentation:
     texts = (*job.corpus.validation.texts, *job.corpus.test.texts)
     whole = load_teacher(learned.teacher, length).vocabulary
     return compare_segmentation(whole, load_student(learned.student).vocabulary, texts)
+
+
+def _consumers(
+    job: Job, learned: Learned, verified: Mapping[str, Verified | NotRun]
+) -> tuple[str, ...]:
+    if not isinstance(verified.get("tflite-task"), Verified):
+        return ()
+    test = job.corpus.test
+    return loss_in_consumers(load_student(learned.student), test.texts, test.labels)
 
 
 def _oversize(found: Segmentation, asked: int | None) -> tuple[str, ...]:

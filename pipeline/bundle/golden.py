@@ -14,6 +14,9 @@ from .layout import GOLDEN
 from .manifest import Manifest, read_checked
 
 GOLDEN_CASES = 200
+GOLDEN_LOGITS = 30_000  # of one artefact, in all cases: with many labels there are fewer cases
+LEAST_REAL = 10  # cases beside the torture, however many labels there are
+DECIMALS = 3  # of logits: the tolerance is at least .05
 LARGEST = 1e6  # logit
 # What breaks tokenizers and runtimes: every bundle carries these, whatever its data.
 TORTURE = (
@@ -81,9 +84,13 @@ class Golden:
 _GOLDEN = TypeAdapter(Golden)
 
 
-def golden_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """The torture cases, then an even sample of `texts`: `GOLDEN_CASES` in all if there are."""
-    wanted = GOLDEN_CASES - len(TORTURE)
+def golden_texts(texts: tuple[str, ...], labels: int) -> tuple[str, ...]:
+    """The torture cases, then an even sample of `texts`: `GOLDEN_CASES` in all if there are.
+
+    With more than 150 `labels` there are fewer, lest they outgrow the models.
+    """
+    cases = min(GOLDEN_CASES, GOLDEN_LOGITS // labels)
+    wanted = max(LEAST_REAL, cases - len(TORTURE))
     step = max(1, len(texts) // wanted)
     return TORTURE + texts[::step][:wanted]
 
@@ -101,10 +108,15 @@ def make_golden(
                 text,
                 tuple(encoded.input_ids[row, :used].tolist()),
                 tuple(encoded.attention_mask[row, :used].tolist()),
-                {name: tuple(np.round(rows[row], 5).tolist()) for name, rows in logits.items()},
+                {name: _rounded(rows[row]) for name, rows in logits.items()},
             )
         )
     return tuple(cases)
+
+
+def _rounded(logits: Logits) -> tuple[float, ...]:
+    # In float64: a float32 that is widened afterwards is written with all its digits.
+    return tuple(np.round(logits.astype(np.float64), DECIMALS).tolist())
 
 
 def read_golden(path: Path, manifest: Manifest) -> tuple[GoldenCase, ...]:

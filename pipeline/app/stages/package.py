@@ -240,7 +240,7 @@ def _seal(
 ) -> Path:
     config = job.config
     made = {name: value for name, value in verified.items() if isinstance(value, Verified)}
-    texts = golden_texts(job.corpus.test.texts)
+    texts = golden_texts(job.corpus.test.texts, len(job.corpus.labels))
     weights = sha256(learned.student / "model.safetensors")
     model = Path(config.teacher.source).name
     return seal.seal(

@@ -191,7 +191,7 @@ def _verify(
             name, runner.engine, stored, measured, expected, job.corpus, job.config.gates
         )
         write_json(folder / "verdict.json", asdict(verdict))
-        golden = read(golden_texts(job.corpus.test.texts))
+        golden = read(golden_texts(job.corpus.test.texts, len(job.corpus.labels)))
         save_file({"golden": golden}, folder / "golden.safetensors")
         return not verdict.failures
 
@@ -223,7 +223,7 @@ def seal_bundle(
     if list_failures(models, verified):
         return NotRun("a gate failed")
     made = {name: value for name, value in verified.items() if isinstance(value, Verified)}
-    texts = golden_texts(job.corpus.test.texts)
+    texts = golden_texts(job.corpus.test.texts, len(job.corpus.labels))
     vocabulary = load_student(learned.student).vocabulary
     return seal.seal(
         job.cache.out / BUNDLE,

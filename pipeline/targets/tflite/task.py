@@ -8,6 +8,7 @@ and lowercases ASCII only, so such texts may be answered differently there.
 import ctypes
 import io
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -95,12 +96,11 @@ def check_casing(vocabulary: "Vocabulary") -> None:
         )
 
 
-def as_consumers_read(vocabulary: "Vocabulary", text: str) -> list[int]:
-    """The ids that Task Library and MediaPipe make of `text`: only ASCII is lowercased."""
-    lowered = "".join(c.lower() if c.isascii() else c for c in text)
-    strict = replace(vocabulary, lowercase=False, strip_accents=False)
-    ids: list[int] = strict.tokenizer.encode(lowered).ids
-    return ids
+def as_consumers_read(vocabulary: "Vocabulary", texts: Sequence[str]) -> list[list[int]]:
+    """The ids that Task Library and MediaPipe make of `texts`: only ASCII is lowercased."""
+    strict = replace(vocabulary, lowercase=False, strip_accents=False).tokenizer
+    lowered = ["".join(c.lower() if c.isascii() else c for c in text) for text in texts]
+    return [encoding.ids for encoding in strict.encode_batch(lowered)]
 
 
 def import_tflite_support() -> Any:

@@ -65,7 +65,7 @@ def with_vocabulary(student: Student, pruned: Vocabulary) -> Student:
     rows = {piece: i for i, piece in enumerate(student.vocabulary.pieces)}
     table = student.model.get_input_embeddings().weight.detach()
     kept = table[[rows[piece] for piece in pruned.pieces]].clone()
-    student.model.set_input_embeddings(nn.Embedding(*kept.shape, _weight=kept))
+    student.model.set_input_embeddings(nn.Embedding(kept.shape[0], kept.shape[1], _weight=kept))
     student.model.config.vocab_size = len(pruned)
     student.model.config.pad_token_id = pruned.pieces.index(PAD)
     return Student(student.model, pruned, student.labels)

@@ -93,7 +93,7 @@ class LeanBert(nn.Module):
         own = parts_of(copy.deepcopy(model))
         # A plain table: ExecuTorch fuses an int8 embedding only where there is no padding_idx.
         factors = own.words if isinstance(own.words, FactorizedEmbedding) else None
-        table = (factors.table if factors else own.words).weight.detach()
+        table: Tensor = (factors.table if factors else own.words).weight.detach()
         self.embedding = nn.Embedding(table.shape[0], table.shape[1], _weight=table)
         self.widen = factors.widen if factors else nn.Identity()
         self.register_buffer("positions", own.positions[:max_length].detach().clone())

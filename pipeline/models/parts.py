@@ -6,6 +6,7 @@ All are a word table, positions, a norm, encoder layers as BERT has them, and tw
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +43,7 @@ class LayerParts:
 class Parts:
     """One classifier."""
 
-    words: nn.Module  # a table, or what stands for one
+    words: Any  # a table, or what stands for one
     positions: Tensor  # (positions, width), the embedding of the first token type among them
     norm: nn.LayerNorm  # of the embeddings
     project: nn.Module  # of normed embeddings to the hidden size
@@ -75,7 +76,7 @@ def parts_of(model: PreTrainedModel) -> Parts:
     )
 
 
-def _bert_layer(layer: nn.Module) -> LayerParts:
+def _bert_layer(layer: Any) -> LayerParts:
     attention, output = layer.attention.self, layer.attention.output
     return LayerParts(
         query=attention.query,

@@ -56,7 +56,7 @@ def load_weights(kind: type[Any], folder: Path, **options: Any) -> PreTrainedMod
             "Give the config.json that they were saved with."
         )
     _check_finite(folder, model)
-    return model.eval()  # type: ignore[no-any-return]
+    return model.eval()
 
 
 def check_one_label(folder: Path, config: Any) -> None:

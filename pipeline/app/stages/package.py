@@ -199,8 +199,8 @@ def _corpus(request: Request, model: Student) -> Corpus:
         raise DataError(f"{config.unlabeled}: holds {len(texts)} texts; give at least 2.")
     # What the model says stands where labels do: artefacts must say the same.
     said = tuple(map(int, model.logits(texts, "The model labels the texts").argmax(1)))
-    parts = (Part(texts[i::2], said[i::2]) for i in (1, 0))
-    return Corpus(name, model.labels, Part((), ()), *parts)
+    validation, test = (Part(texts[i::2], said[i::2]) for i in (1, 0))
+    return Corpus(name, model.labels, Part((), ()), validation, test)
 
 
 def _relabelled(corpus: Corpus, model: Student) -> Corpus:
@@ -210,11 +210,17 @@ def _relabelled(corpus: Corpus, model: Student) -> Corpus:
             f"({', '.join(model.labels[:5])} …). Name the intents as id2label in config.json does."
         )
     order = [model.labels.index(label) for label in corpus.labels]
-    parts = {
-        name: replace(part, labels=tuple(order[label] for label in part.labels))
-        for name, part in corpus.parts.items()
-    }
-    return replace(corpus, labels=model.labels, **parts)
+
+    def ordered(part: Part) -> Part:
+        return replace(part, labels=tuple(order[label] for label in part.labels))
+
+    return replace(
+        corpus,
+        labels=model.labels,
+        train=ordered(corpus.train),
+        validation=ordered(corpus.validation),
+        test=ordered(corpus.test),
+    )
 
 
 def _replies(request: Request, model: Student) -> dict[str, list[str]]:
@@ -225,7 +231,7 @@ def _replies(request: Request, model: Student) -> dict[str, list[str]]:
 
 
 def _not_run(request: Request, corpus: Corpus) -> tuple[str, ...]:
-    missing = () if request.labelled else (NO_LABELS,)
+    missing: tuple[str, ...] = () if request.labelled else (NO_LABELS,)
     missing += () if corpus.test.out_of_scope else (NO_OUTSIDE,)
     return missing if request.labelled or request.config.data.unlabeled else (*missing, NO_TEXT)
 

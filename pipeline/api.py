@@ -46,14 +46,13 @@ def run(
             `datasets.Dataset`; or a mapping of these by part: train, validation, test. A label
             of None is out of scope.
         teacher: as for `--teacher`; or a pair of a Hugging Face model and its tokenizer.
-        preset: nano, micro or small.
+        preset: of shape and training.
         out: the folder of the run. What `data` and `teacher` hand over is kept there.
         settings: a TOML file, or the same as nested mappings; see docs/configuration.md.
         fresh: run every stage again.
         on_event: called with every event, in the thread of the caller.
 
-    Returns:
-        What was made and measured; `NotRun` in a process that only helped to train.
+    The result is a `NotRun` in a process that only helped to train.
 
     Raises:
         PipelineError: data, teacher or settings that cannot be used.

@@ -29,7 +29,7 @@ from pocketbert.app.cache import Cache, described, lock  # noqa: E402
 from pocketbert.app.stages import learn as learning  # noqa: E402
 from pocketbert.app.stages.learn import Job  # noqa: E402
 from pocketbert.base.arrays import Logits  # noqa: E402
-from pocketbert.base.config import load_config  # noqa: E402
+from pocketbert.base.config import Gates, load_config  # noqa: E402
 from pocketbert.base.errors import NotRun  # noqa: E402
 from pocketbert.base.files import tree_bytes, write_json  # noqa: E402
 from pocketbert.base.recipes import RECIPES  # noqa: E402
@@ -154,7 +154,7 @@ def _measure(
         read = partial(run_texts, get_target(target).load(artifact), student.vocabulary)
         size = tree_bytes(artifact.path)
     logits, outside = read(part.texts), read(part.out_of_scope)
-    found = evaluate(logits, part.labels, outside, calibrate(logits, part.labels))
+    found = evaluate(logits, part.labels, outside, calibrate(logits, part.labels, Gates().min_kept))
     assert not isinstance(found.out_of_scope, NotRun), "give data with out-of-scope texts"
     return Figures(
         accuracy=found.accuracy,

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "constraints.txt"
+EXTRAS = ("train", "tflite", "executorch", "hub", "test")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 SYSTEMS = {  # what uv calls them, by pip's marker
     "sys_platform == 'linux' and platform_machine == 'x86_64'": "x86_64-manylinux_2_28",
@@ -31,7 +32,7 @@ def resolve(python: str, system: str, kept: str, flags: list[str]) -> dict[str, 
         out = Path(folder) / "resolved.txt"
         out.write_text(kept, encoding="utf-8")
         where = ("--python-version", python, "--python-platform", SYSTEMS[system])
-        extras = ("--extra", "hub", "--extra", "test")
+        extras = [flag for extra in EXTRAS for flag in ("--extra", extra)]
         subprocess.run(  # noqa: S603
             [*COMPILE, *where, *extras, *flags, "pyproject.toml", "-o", out],
             cwd=ROOT,
@@ -53,7 +54,8 @@ def lines_of(package: str, found: dict[tuple[str, str], str]) -> list[str]:
     for (python, system), version in found.items():
         pythons[version, system if by_system else ""].append(python)
     lines = []
-    for (version, system), held in pythons.items():
+    for (version, system), every in pythons.items():
+        held = list(dict.fromkeys(every))  # each once, for all systems
         marker = f"python_version == '{held[0]}'"
         if len(held) > 1:
             marker = f"python_version >= '{held[0]}' and python_version <= '{held[-1]}'"

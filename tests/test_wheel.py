@@ -76,7 +76,7 @@ def test_wheel_works_in_an_empty_environment_and_another_folder(source, tmp_path
 
     subprocess.run([sys.executable, "-m", "venv", home], check=True)
     call("python", "-m", "pip", "install", "--quiet", *limits, "torch==2.13.0")
-    call("python", "-m", "pip", "install", "--quiet", *limits, str(wheel))
+    call("python", "-m", "pip", "install", "--quiet", *limits, f"{wheel}[train]")
     call("pocketbert", "run", "--config", str(toy_config))
     assert (elsewhere / "build" / "report.html").exists()
     assert "lights" in call("pocketbert", "chat", "build/bundle", input="turn on the lights\n")

@@ -18,11 +18,12 @@ from ..learn.losses import OUTSIDE, UNLABELLED
 from ..learn.transfer import load_transfer_set
 from ..measure.consumers import loss_in_consumers
 from ..measure.gates import JudgedLogits, Verdict
+from ..measure.noise import Robustness
 from ..measure.record import LatencyRecord, read_record
-from ..models.calibration import Calibration
+from ..models.calibration import Calibration, Score
 from ..models.metrics import Evaluation
 from ..models.student import load_student
-from ..models.teacher import load_teacher
+from ..models.teacher import load_teacher, read_score
 from ..models.vocabulary import Segmentation, compare_segmentation
 from .folders import BENCH, REFERENCE, REPORT, RESULT, STUDENT, TEACHER, TRAINING
 from .stages.learn import Job, Learned
@@ -39,6 +40,7 @@ class ModelResult:
     parameters: int
     evaluation: Evaluation
     calibration: Calibration
+    robustness: Mapping[str, Robustness]  # by kind of noise
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class RunResult:
     out: Path
     bundle: Path | NotRun
     data: str
+    score: Score  # what the highest logit tells
     rows: Mapping[str, int]  # texts by part, and out-of-scope ones
     labels: int
     findings: tuple[str, ...]  # rows left out, with line numbers
@@ -105,6 +108,7 @@ def assemble(
         out=job.cache.out,
         bundle=bundle,
         data=corpus.name,
+        score=read_score(learned.teacher),
         rows=_count(job),
         labels=len(corpus.labels),
         findings=(
@@ -124,13 +128,19 @@ def assemble(
         },
         latency=latency,
         confusions=_confusions(job, models.student.logits.test),
-        failures=list_failures(models, verified),
+        failures=list_failures(models, verified, config.required),
         reused=tuple(job.cache.reused),
     )
 
 
 def _model(judged: Judged) -> ModelResult:
-    return ModelResult(judged.size_bytes, judged.parameters, judged.evaluation, judged.calibration)
+    return ModelResult(
+        judged.size_bytes,
+        judged.parameters,
+        judged.evaluation,
+        judged.calibration,
+        judged.robustness,
+    )
 
 
 def _count(job: Job) -> dict[str, int]:

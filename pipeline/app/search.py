@@ -208,7 +208,8 @@ def _measure(setting: _Setting, one: _Candidate) -> Found:
         student = load_student(learning.distill_student(job, setting.teacher, setting.transfer_set))
         seconds = time.monotonic() - begun
         logits, outside = student.logits(part.texts), student.logits(part.out_of_scope)
-        figures = evaluate(logits, part.labels, outside, calibrate(logits, part.labels))
+        calibration = calibrate(logits, part.labels, job.config.gates.min_kept)
+        figures = evaluate(logits, part.labels, outside, calibration)
         apart = figures.out_of_scope
         found = Found(
             layers=spec.layers,

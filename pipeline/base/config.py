@@ -160,9 +160,15 @@ class DistillConfig(Checked):
 class Gates(Checked):
     """What must hold on the test part before anything ships."""
 
-    min_retention: float = setting(
-        0.98,
-        "gate: share of the teacher's accuracy that the student keeps",
+    min_skill: float = setting(
+        0.2,
+        "gate: of both models; 0 is the commonest intent alone, 1 all right",
+        0.0,
+        1.0,
+    )
+    min_retention: float | None = setting(
+        None,
+        "gate: share of the teacher's accuracy that the student keeps; none asks for none",
         0.0,
         1.0,
         flag="--min-retention",
@@ -174,8 +180,23 @@ class Gates(Checked):
         1.0,
         flag="--min-agreement",
     )
+    min_same_decisions: float = setting(
+        0.97, "gate: share of texts that artefact and student both answer, or both do not", 0.0, 1.0
+    )
     max_accuracy_drop: float = setting(
         0.005, "gate: accuracy that an artefact may lose, absolute", 0.0, 1.0, flag="--max-drop"
+    )
+    max_class_drop: float = setting(
+        0.1, "gate: share of an intent's texts that the artefact alone has wrong", 0.0, 1.0
+    )
+    max_probe_error: float = setting(
+        0.25,
+        "gate: error on odd texts and every length, as a share of the logits' spread",
+        0.0,
+        1.0,
+    )
+    min_kept: float = setting(
+        0.95, "share of in-scope validation texts that the threshold lets through", 0.0, 1.0
     )
     max_recipe_loss: float = setting(
         0.003, "accuracy that --recipe auto may lose on validation, absolute", 0.0, 1.0
@@ -190,7 +211,7 @@ class RunConfig(Checked):
     """Everything that `pocketbert run` does, in one value."""
 
     preset: str = setting(
-        "nano", "nano 2x128, micro 2x256, small 3x256 (layers x hidden)", flag="--preset"
+        "nano", "pico, nano 2x128, micro 2x256, small 3x256 (layers x hidden)", flag="--preset"
     )
     seed: int = setting(0, "of splits and training", 0, 2**31 - 1, flag="--seed")
     checkpoint_steps: int = setting(
@@ -198,6 +219,9 @@ class RunConfig(Checked):
     )
     targets: tuple[str, ...] = setting(
         DEFAULT_TARGETS, f"formats to make: {', '.join(TARGETS)}", flag="--targets"
+    )
+    allow_missing: bool = setting(
+        False, "seal without named targets that can't be made here", flag="--allow-missing"
     )
     recipe: str = setting(
         "int8", f"how weights are stored: {', '.join((*RECIPES, AUTO))}", flag="--recipe"
@@ -227,6 +251,11 @@ class RunConfig(Checked):
         check_parts(self.keep_float, self.student.layers)
 
     @property
+    def required(self) -> tuple[str, ...]:
+        """The targets without which nothing is sealed; of those by default, any one is enough."""
+        return () if self.allow_missing or self.targets == DEFAULT_TARGETS else self.targets
+
+    @property
     def lowering(self) -> Recipe | None:
         """The recipe with its exceptions; None where it is to be chosen."""
         if self.recipe == AUTO:
@@ -236,6 +265,8 @@ class RunConfig(Checked):
 
 # Shape and training of each preset; a larger student starts from more of the teacher.
 PRESETS: dict[str, tuple[StudentSpec, DistillConfig]] = {
+    # A megabyte for 150 intents: words matter more than columns, so the table loses columns.
+    "pico": (StudentSpec(layers=2, hidden=128, vocabulary=6_500, embedding=64), DistillConfig()),
     "nano": (StudentSpec(layers=2, hidden=128), DistillConfig()),
     "micro": (StudentSpec(layers=2, hidden=256), DistillConfig(learning_rate=8e-4)),
     "small": (StudentSpec(layers=3, hidden=256), DistillConfig(learning_rate=8e-4)),

@@ -23,6 +23,7 @@ from .errors import PipelineError
 
 LOCK = ".pocketbert.lock"
 OLD = "old"  # what was replaced, where the system can't exchange two folders
+MARK = ".pocketbert.json"  # names what we put into a folder that has no other record of ours
 # What file managers leave in folders that they show; it is nobody's work.
 LITTER = re.compile(r"\.DS_Store|\._.*|Thumbs\.db|desktop\.ini")
 
@@ -99,6 +100,20 @@ def first_beyond(folder: Path, names: Collection[str]) -> Path | None:
 
 def _any(folder: Path) -> Path | None:
     return first_beyond(folder, ())
+
+
+def mark(folder: Path) -> None:
+    """Record that what is in `folder` now is ours."""
+    write_json(folder / MARK, [p.relative_to(folder).as_posix() for p in files_below(folder)])
+
+
+def foreign_to_mark(folder: Path) -> Path | None:
+    """The first file in `folder` that was not there when it was marked; None where all were."""
+    try:
+        names = json.loads((folder / MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        names = None
+    return first_beyond(folder, {*names, MARK} if isinstance(names, list) else ())
 
 
 def refuse_foreign(folder: Path, foreign: Foreign = _any) -> None:

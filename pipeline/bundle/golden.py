@@ -14,10 +14,10 @@ from .layout import GOLDEN
 from .manifest import Manifest, read_checked
 
 GOLDEN_CASES = 200
-GOLDEN_LOGITS = 30_000  # of one artefact, in all cases: with many labels there are fewer cases
-LEAST_REAL = 10  # cases beside the torture, however many labels there are
-DECIMALS = 3  # of logits: the tolerance is at least .05
+GOLDEN_LOGITS = 20_000  # of an artefact, about; so many fewer cases where labels are many
+LEAST_CASES = 20  # of real text
 LARGEST = 1e6  # logit
+DECIMALS = 3  # of a logit; no reader is held to less than .05
 # What breaks tokenizers and runtimes: every bundle carries these, whatever its data.
 TORTURE = (
     "",
@@ -87,10 +87,10 @@ _GOLDEN = TypeAdapter(Golden)
 def golden_texts(texts: tuple[str, ...], labels: int) -> tuple[str, ...]:
     """The torture cases, then an even sample of `texts`: `GOLDEN_CASES` in all if there are.
 
-    With more than 150 `labels` there are fewer, lest they outgrow the models.
+    With many `labels` they are fewer, so that the file does not outgrow the model.
     """
     cases = min(GOLDEN_CASES, GOLDEN_LOGITS // labels)
-    wanted = max(LEAST_REAL, cases - len(TORTURE))
+    wanted = max(LEAST_CASES, cases - len(TORTURE))
     step = max(1, len(texts) // wanted)
     return TORTURE + texts[::step][:wanted]
 
@@ -108,15 +108,13 @@ def make_golden(
                 text,
                 tuple(encoded.input_ids[row, :used].tolist()),
                 tuple(encoded.attention_mask[row, :used].tolist()),
-                {name: _rounded(rows[row]) for name, rows in logits.items()},
+                {
+                    name: tuple(np.round(rows[row].astype(float), DECIMALS).tolist())
+                    for name, rows in logits.items()
+                },
             )
         )
     return tuple(cases)
-
-
-def _rounded(logits: Logits) -> tuple[float, ...]:
-    # In float64: a float32 that is widened afterwards is written with all its digits.
-    return tuple(np.round(logits.astype(np.float64), DECIMALS).tolist())
 
 
 def read_golden(path: Path, manifest: Manifest) -> tuple[GoldenCase, ...]:

@@ -27,10 +27,12 @@ from pydantic_core import from_json
 from ..base.errors import BundleError, DataError
 from ..base.files import sha256
 from ..base.recipes import Recipe
+from ..models.calibration import Score
 from .layout import MANIFEST, READ, SIGNATURE
 
 T = TypeVar("T")
-SCHEMA = "1.1"  # readers refuse another number before the dot
+SCHEMA = "1.2"  # readers refuse another number before the dot
+OLDEST = "1.1"  # that is still read
 MANIFEST_BYTES = 16 << 20
 SIGNATURE_BYTES = 4096
 READ_BYTES = 256 << 20  # of each of READ, which are read into memory
@@ -143,6 +145,8 @@ class Provenance(_Part):
     data_sha256: Digest
     teacher_sha256: Digest
     student_sha256: Digest
+    test_sha256: Digest | None = None  # of the texts and labels that the figures were measured on
+    score: Score = "highest"  # what the highest logit tells
     distill: dict[str, JsonValue]
     student: dict[str, JsonValue]
     versions: dict[Name, Text | None]  # None of what was not installed
@@ -313,7 +317,7 @@ def _link(folder: Path, name: str) -> Path | None:
 
 
 def _check_schema(folder: Path, schema: str) -> None:
-    major, minor = SCHEMA.split(".")
+    major, minor = OLDEST.split(".")
     found = schema.split(".")
     if found[0] != major:
         raise BundleError(
@@ -322,6 +326,6 @@ def _check_schema(folder: Path, schema: str) -> None:
         )
     if len(found) == 2 and found[1].isdecimal() and int(found[1][:9]) < int(minor):
         raise BundleError(
-            f"{folder}: has schema {schema[:20]}, and this pocketbert reads {SCHEMA} and later. "
+            f"{folder}: has schema {schema[:20]}, and this pocketbert reads {OLDEST} and later. "
             "Make the bundle again."
         )

@@ -14,7 +14,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from annotated_types import MinLen
+from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from sklearn.model_selection import train_test_split
 
@@ -70,6 +72,13 @@ class Corpus:
         )
 
     @cached_property
+    def test_digest(self) -> str:
+        """sha256 of what figures are measured on, in any order."""
+        named = [self.labels[label] for label in self.test.labels]
+        inside = sorted(zip(self.test.texts, named, strict=True))
+        return _digest([inside, sorted(self.test.out_of_scope)])
+
+    @cached_property
     def digest(self) -> str:
         """sha256 of everything that training can see."""
         return _digest([self.labelled_digest, self.unlabeled])
@@ -101,7 +110,9 @@ def load_corpus(config: DataConfig, seed: int = 0) -> Corpus:
 def read_labelled(
     file: Path, config: DataConfig, labels: tuple[str, ...]
 ) -> tuple[Part, tuple[str, ...]]:
-    """Read one labelled file whole, as a part for evaluation against known `labels`.
+    """Read one labelled file, as a part for evaluation against known `labels`.
+
+    Of a file that holds several parts, only the test part is read.
 
     Also returned are the findings: rows left out, with line numbers.
 
@@ -109,7 +120,11 @@ def read_labelled(
         DataError: unreadable, empty, or an intent that is not among `labels`.
     """
     read = read_file(file, config)
-    rows, _, dropped = drop_repeats(read.rows)
+    given = read.rows
+    # What a model may have learned from measures nothing.
+    if any(row.part == "test" for row in given):
+        given = tuple(row for row in given if row.part == "test")
+    rows, _, dropped = drop_repeats(given)
     if not any(row.intent is not None for row in rows):
         raise DataError(f"{file}: holds no in-scope row; give at least one text with its intent.")
     known = {None, *labels}
@@ -240,6 +255,18 @@ def _with_unlabeled(corpus: Corpus, source: str, config: DataConfig) -> Corpus:
     note = f"{Path(source).name}: {known} texts stand in the labelled data, left out"
     findings = corpus.findings + read.findings + ((note,) if known else ())
     return replace(corpus, unlabeled=new, findings=findings)
+
+
+def sample_rows(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Rows of about `most` texts, the same share of every label.
+
+    A label of which fewer than `MIN_EXAMPLES` would be left keeps all its texts.
+    """
+    share = max(1, -(-len(labels) // most))
+    rows = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    return np.concatenate(
+        [row if len(row) < MIN_EXAMPLES * share else row[::share] for row in rows]
+    )
 
 
 def _name(source: str) -> str:

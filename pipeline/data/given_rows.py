@@ -10,7 +10,7 @@ from typing import Any
 
 from ..base.config import DataConfig
 from ..base.errors import DataError
-from ..base.files import replacing_file
+from ..base.files import foreign_to_mark, mark, replacing_folder
 from .records import PART_NAMES
 
 KINDS = "rows of (text, label), a DataFrame, a Dataset, or a mapping of these by part"
@@ -21,24 +21,29 @@ def keep_rows(data: Any, folder: Path, config: DataConfig) -> Path:
 
     Raises:
         DataError: objects of another kind, or parts of other names.
+        PipelineError: `folder` has rows of its own.
     """
+    place = folder / "rows"
+    with replacing_folder(place, foreign_to_mark) as new:
+        kept = _write_all(data, new, config)
+        mark(new)
+    return place / kept.relative_to(new)
+
+
+def _write_all(data: Any, folder: Path, config: DataConfig) -> Path:
     if not isinstance(data, Mapping):
         return _write(data, folder / "data.jsonl", config)
     parts = folder / "data"
+    parts.mkdir()
     for name, rows in data.items():
         if name not in PART_NAMES:
             raise DataError(f"data: {name!r} is no part; there are {', '.join(PART_NAMES)}.")
         _write(rows, parts / f"{PART_NAMES[name]}.jsonl", config)
-    for old in {f"{name}.jsonl" for name in PART_NAMES.values()} - {
-        f"{PART_NAMES[name]}.jsonl" for name in data
-    }:
-        (parts / old).unlink(missing_ok=True)  # of an earlier call
     return parts
 
 
 def _write(data: Any, file: Path, config: DataConfig) -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with replacing_file(file) as new, new.open("w", encoding="utf-8") as lines:
+    with file.open("w", encoding="utf-8") as lines:
         for text, label in _pairs(data, config):
             label = config.out_of_scope_label if label is None else label
             row = {config.text: text, config.intent: label}

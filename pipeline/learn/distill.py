@@ -18,7 +18,16 @@ from ..models.vocabulary import MASK, SPECIAL, Vocabulary
 from .checkpoint import Checkpoints
 from .cut import cut_student, fold, source_layers
 from .loop import Batch, Plan, train
-from .losses import OUTSIDE, hidden_loss, label_loss, logit_loss, outside_loss, relation_loss
+from .losses import (
+    OUTSIDE,
+    hidden_loss,
+    label_loss,
+    label_none,
+    logit_loss,
+    outside_loss,
+    relation_loss,
+    with_none,
+)
 from .transfer import HiddenStates, TransferSet
 
 WARMUP = 0.05  # share of the steps
@@ -116,6 +125,7 @@ class Distillation(nn.Module):
         self.student = student.model
         self.config = config
         self.temperature = temperature
+        self.knows_none = teacher.score == "margin"
         self.layers = hidden_layers(teacher, spec, config)
         pieces = student.vocabulary.pieces
         self.register_buffer("special", torch.tensor([pieces.index(p) for p in SPECIAL]))
@@ -163,9 +173,13 @@ class Distillation(nn.Module):
         out = self.student(
             input_ids=seen, attention_mask=attention_mask, output_hidden_states=bool(self.layers)
         )
-        loss = config.logit_weight * logit_loss(out.logits, logits, self.temperature)
+        ours, theirs, named = out.logits, logits, labels
+        if self.knows_none:
+            ours, theirs = with_none(ours), with_none(theirs)
+            named = label_none(labels, logits.shape[1])
+        loss = config.logit_weight * logit_loss(ours, theirs, self.temperature)
         if config.label_weight:
-            loss = loss + config.label_weight * label_loss(out.logits, labels)
+            loss = loss + config.label_weight * label_loss(ours, named)
         if config.outside_weight:
             loss = loss + config.outside_weight * outside_loss(out.logits, labels == OUTSIDE)
         if hidden is not None and aligned is not None:

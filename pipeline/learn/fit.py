@@ -1,7 +1,7 @@
 """The teacher fitted to the labels, in two grades.
 
-A linear head on frozen, mean-pooled features takes seconds, and is good where the encoder is a
-sentence encoder; full fine-tuning takes minutes. It knows nothing of students.
+A linear head on frozen, mean-pooled features takes seconds (`head`), and is good where the encoder
+is a sentence encoder; full fine-tuning takes minutes. It knows nothing of students.
 """
 
 from dataclasses import replace
@@ -10,26 +10,23 @@ from unicodedata import normalize
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from ..base.arrays import Logits
 from ..base.config import TeacherConfig
 from ..base.errors import ModelError
-from ..base.progress import track
-from ..data.corpus import Corpus, Part
-from ..models.batches import batch_tensors, run_batched
+from ..data.corpus import Corpus
+from ..models.batches import batch_tensors
 from ..models.encoders import MINILM, load_encoder, locate
 from ..models.metrics import accuracy
 from ..models.other import open_other
-from ..models.stock import BertForSequenceClassification, BertModel
-from ..models.teacher import NOTES, Teacher, linear_head, load_teacher, pooled
+from ..models.stock import BertForSequenceClassification
+from ..models.teacher import NOTES, Teacher, features, linear_head, load_teacher
 from ..models.tokenizer import read_object
-from ..models.vocabulary import Vocabulary
 from ..models.weights import check_one_label, load_weights
 from .checkpoint import Checkpoints
+from .head import fit_frozen
 from .loop import Batch, Plan, train
-from .losses import OUTSIDE, label_loss, outside_loss
+from .losses import OUTSIDE, label_loss, label_none, outside_loss, with_none
 
 WARMUP = 0.1  # share of the steps
 MAX_NORM = 1.0  # of gradients
@@ -47,7 +44,7 @@ def fit_head(config: TeacherConfig, corpus: Corpus, max_length: int) -> Teacher:
     folder = locate(config.source)
     encoder, vocabulary = load_encoder(folder, max_length)
     if config.new_head:
-        return _fit_frozen(encoder, vocabulary, corpus)
+        return fit_frozen(encoder, vocabulary, corpus)
     if (folder / NOTES).exists():
         found = load_teacher(folder, max_length)
         return _with_own_head(found, found.labels, corpus, folder)
@@ -60,7 +57,7 @@ def fit_head(config: TeacherConfig, corpus: Corpus, max_length: int) -> Teacher:
         names = tuple(model.config.id2label[i] for i in range(model.config.num_labels))
         found = Teacher(model.bert, head, vocabulary, names, np.empty((0, 0), np.float32))
         return _with_own_head(found, names, corpus, folder)
-    return _fit_frozen(encoder, vocabulary, corpus)
+    return fit_frozen(encoder, vocabulary, corpus)
 
 
 def with_other(
@@ -75,7 +72,7 @@ def with_other(
     other = open_other(folder)
     other = replace(other, labels=_same_labels(other.labels, corpus, folder))
     named = replace(config, source=donor or MINILM, new_head=True)
-    teacher = replace(fit_head(named, corpus, max_length), other=other)
+    teacher = replace(fit_head(named, corpus, max_length), other=other, score="highest")
     said = teacher.logits(corpus.train.texts, "Teacher labels the texts")
     return replace(teacher, train_logits=said)
 
@@ -98,7 +95,8 @@ def fine_tune(
         ModelError: a checkpoint of other settings.
     """
     train_part, validation = corpus.train, corpus.validation
-    outside = train_part.out_of_scope if config.outside_weight else ()
+    knows_none = teacher.score == "margin"
+    outside = train_part.out_of_scope if config.outside_weight or knows_none else ()
     texts = (*train_part.texts, *outside)
     labels = torch.tensor((*train_part.labels, *[OUTSIDE] * len(outside)))
 
@@ -139,11 +137,16 @@ class _Classification(nn.Module):
     def __init__(self, teacher: Teacher, outside_weight: float) -> None:
         super().__init__()
         self.encoder, self.head = teacher.encoder, teacher.head
+        self.length, self.knows_none = teacher.length, teacher.score == "margin"
         self.outside_weight = outside_weight
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> Tensor:
-        logits = self.head(pooled(self.encoder, input_ids, attention_mask))
-        loss = label_loss(logits, labels)
+        rows = features(self.encoder, input_ids, attention_mask, length=self.length)
+        logits = self.head(rows)
+        if self.knows_none:
+            loss = label_loss(with_none(logits), label_none(labels, logits.shape[1]))
+        else:
+            loss = label_loss(logits, labels)
         if self.outside_weight:
             loss = loss + self.outside_weight * outside_loss(logits, labels == OUTSIDE)
         return loss
@@ -188,27 +191,3 @@ def _same_labels(names: tuple[str, ...], corpus: Corpus, folder: Path) -> tuple[
             "the data does, or have a new head fitted with --new-head."
         )
     return names
-
-
-def _fit_frozen(encoder: BertModel, vocabulary: Vocabulary, corpus: Corpus) -> Teacher:
-    """Multinomial logistic regression on frozen features; its strength chosen on validation."""
-
-    def features(part: Part, name: str) -> Logits:
-        forward = lambda ids, mask: pooled(encoder, ids, mask)  # noqa: E731
-        return run_batched(forward, vocabulary, part.texts, f"Teacher reads {name}")
-
-    train, validation = (
-        features(corpus.train, "training"),
-        features(corpus.validation, "validation"),
-    )
-    fits = [
-        LogisticRegression(C=strength, max_iter=1000).fit(train, corpus.train.labels)
-        for strength in track((1.0, 3.0, 10.0), "Teacher head")
-    ]
-    best = max(fits, key=lambda fit: fit.score(validation, corpus.validation.labels))
-    weight, bias = best.coef_, best.intercept_
-    if len(corpus.labels) == 2:  # scikit-learn keeps one row for two classes
-        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-    head = linear_head(torch.from_numpy(weight).float(), torch.from_numpy(bias).float())
-    train_logits = head(torch.from_numpy(train)).numpy()
-    return Teacher(encoder, head, vocabulary, corpus.labels, train_logits)

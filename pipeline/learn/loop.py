@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -87,11 +86,13 @@ class _Kept:
         self.average = AveragedModel(module, multi_avg_fn=moving)
         self.tally: dict[str, Any] = {"score": -1.0, "epochs_since": 0}
 
-    def take_if_better(self, module: nn.Module, score: float) -> None:
+    def take_if_better(self, module: nn.Module, score: float) -> int:
+        """Take the weights where `score` is the best so far; returns the epochs since that."""
         self.tally["epochs_since"] += 1
         if score > self.tally["score"]:
             self.tally.update(score=score, epochs_since=0)
             self.average.module.load_state_dict(module.state_dict())
+        return int(self.tally["epochs_since"])
 
 
 class _Curve:
@@ -147,7 +148,6 @@ def train(
         groups: parameters with their learning rates, as an optimizer takes them.
         lengths: of each row; batches hold rows of similar length.
         collate: makes the keyword arguments of `module` from row numbers.
-        plan: how long, and what is kept.
         score: of the module as it stands, higher is better; asked after each epoch.
         checkpoints: where to keep the state, and to go on from.
 
@@ -157,26 +157,23 @@ def train(
     """
     settings = _settings(groups, len(lengths), plan, checkpoints)
     found = newest(checkpoints, settings)
-    training = _prepare(module, groups, LengthBatches(lengths, plan, _steps(found)), collate, plan)
-    accelerator, state = training.accelerator, training.state
-    kept, total = training.kept, training.total
-    curve = _Curve(plan.what, total, kept.tally)
+    first = int(found.name) if found else 0
+    training = _prepare(module, groups, LengthBatches(lengths, plan, first), collate, plan)
+    kept, total, curve = training.kept, training.total, training.curve
     if found:
-        restore(accelerator, found, state)
-    module.train()
+        restore(training.accelerator, found, training.state)
     stream = iter(training.loader)
-    for step in track(range(_steps(found), total), plan.what):
+    for step in track(range(first, total), plan.what):
         check = partial(_check_finite, step=step, total=total, checkpoints=checkpoints)
         curve.add_loss(step + 1, _learn(training, next(stream), plan.max_norm, check))
         if score is None:
             kept.average.update_parameters(module)
         elif (step + 1) % training.per_epoch == 0:
             curve.add_score(step + 1, agreed := _agreed(score, module))
-            kept.take_if_better(module, agreed)
-            if kept.tally["epochs_since"] >= plan.patience:
+            if kept.take_if_better(module, agreed) >= plan.patience:
                 break
         if checkpoints and (step + 1) % checkpoints.every == 0:
-            save(accelerator, checkpoints.folder, step + 1, state, settings)
+            save(training.accelerator, checkpoints.folder, step + 1, training.state, settings)
     module.load_state_dict(kept.average.module.state_dict())
     module.to("cpu").eval()
     curve.end()
@@ -191,6 +188,7 @@ class _Training:
     loader: Any
     state: State
     kept: _Kept
+    curve: _Curve
     total: int  # steps, those before a checkpoint included
     per_epoch: int
 
@@ -206,6 +204,7 @@ def _prepare(
     accelerator.free_memory()  # of an earlier training
     _check_share(plan.batch_size, accelerator.num_processes)
     set_seed(plan.seed, device_specific=True)
+    module.train()
     total = plan.epochs * batches.per_epoch
     optimizer = torch.optim.AdamW(groups, fused=True)
     schedule = get_linear_schedule_with_warmup(optimizer, int(plan.warmup * total), total)
@@ -214,7 +213,8 @@ def _prepare(
     )
     kept = _Kept(module, int(plan.averaged_share * total))
     state = State({"module": module, "kept": kept.average}, optimizer, schedule, kept.tally)
-    return _Training(accelerator, prepared, loader, state, kept, total, batches.per_epoch)
+    curve = _Curve(plan.what, total, kept.tally)
+    return _Training(accelerator, prepared, loader, state, kept, curve, total, batches.per_epoch)
 
 
 def _learn(
@@ -231,11 +231,6 @@ def _learn(
     state.schedule.step()
     state.optimizer.zero_grad()
     return float(loss.item())
-
-
-def _steps(checkpoint: Path | None) -> int:
-    """How many steps were made before."""
-    return int(checkpoint.name) if checkpoint else 0
 
 
 def _loader(batches: LengthBatches, collate: Callable[[list[int]], Batch]) -> "DataLoader[Batch]":

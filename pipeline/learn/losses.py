@@ -26,6 +26,16 @@ def logit_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     )
 
 
+def with_none(logits: Tensor) -> Tensor:
+    """`logits` (batch, labels) with those of "no intent" behind them: 0, as a teacher fixes it."""
+    return nn.functional.pad(logits, (0, 1))
+
+
+def label_none(labels: Tensor, none: int) -> Tensor:
+    """`labels` (batch,) with the index `none` for those out of scope."""
+    return labels.masked_fill(labels == OUTSIDE, none)
+
+
 def label_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of `logits` (batch, labels) over the rows that have a label.
 

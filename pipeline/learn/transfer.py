@@ -21,13 +21,14 @@ from ..base.progress import track
 from ..data.checks import text_key
 from ..data.corpus import Corpus
 from ..models.batches import BATCH, batch_tensors
-from ..models.calibration import calibrate
+from ..models.calibration import fit_temperature
 from ..models.teacher import Teacher
 from .augment import nearest_words, reword
 from .losses import OUTSIDE, UNLABELLED
 
 NOTES, OUTPUTS = "texts.json", "outputs.safetensors"
 HIDDEN = "hidden.safetensors"
+SOFTENING = (0.5, 5.0)  # least and greatest temperature that distillation takes for honest
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,14 @@ def make_transfer_set(teacher: Teacher, corpus: Corpus, copies: int, seed: int =
         said.append(teacher.logits(asked, "Teacher labels further texts"))
     unlabelled = len(asked) - len(outside)
     labels = (*corpus.train.labels, *[OUTSIDE] * len(outside), *[UNLABELLED] * unlabelled)
-    calibration = calibrate(
-        teacher.logits(validation.texts, "Teacher is calibrated"), validation.labels
-    )
+    judged = teacher.logits(validation.texts, "Teacher is calibrated")
+    temperature = fit_temperature(judged, validation.labels)
     return TransferSet(
-        (*known, *made), np.array(labels), np.concatenate(said), calibration.temperature
+        (*known, *made),
+        np.array(labels),
+        np.concatenate(said),
+        # Softened by little more than nothing, a student would learn from hard labels.
+        float(np.clip(temperature, *SOFTENING)),
     )
 
 

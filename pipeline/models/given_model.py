@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import ModelError
+from ..base.files import foreign_to_mark, mark, replacing_folder
 
 
 def keep_model(pair: Any, folder: Path) -> Path:
@@ -11,19 +12,22 @@ def keep_model(pair: Any, folder: Path) -> Path:
 
     Raises:
         ModelError: objects of another kind, or a tokenizer without a vocabulary of word pieces.
+        PipelineError: `folder` has a teacher of its own.
     """
     place = folder / "teacher"
-    try:
-        model, tokenizer = pair
-        place.mkdir(parents=True, exist_ok=True)
-        model.save_pretrained(place)
-        tokenizer.save_pretrained(place)
-        pieces = tokenizer.get_vocab()
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ModelError(
-            f"teacher: {error}. Give a path, a name, or a BERT of transformers with its tokenizer."
-        ) from error
-    ordered = sorted(pieces, key=pieces.__getitem__)
-    text = "".join(f"{piece}\n" for piece in ordered)
-    (place / "vocab.txt").write_text(text, encoding="utf-8", newline="\n")
+    with replacing_folder(place, foreign_to_mark) as new:
+        try:
+            model, tokenizer = pair
+            model.save_pretrained(new)
+            tokenizer.save_pretrained(new)
+            pieces = tokenizer.get_vocab()
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"teacher: {error}. Give a path, a name, or a BERT of transformers with its "
+                "tokenizer."
+            ) from error
+        ordered = sorted(pieces, key=pieces.__getitem__)
+        text = "".join(f"{piece}\n" for piece in ordered)
+        (new / "vocab.txt").write_text(text, encoding="utf-8", newline="\n")
+        mark(new)
     return place

@@ -12,9 +12,9 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from ..base.arrays import Logits
 from ..base.errors import NotRun
-from .calibration import Calibration, softmax
+from .calibration import Calibration, calibration_error, softmax
 
-BINS = 15  # of equal width, for the calibration error
+Z = 1.96  # standard errors to either side of 95 %
 NO_OUT_OF_SCOPE = "no out-of-scope text was given"
 
 
@@ -36,6 +36,7 @@ class Evaluation:
     texts: int
     accuracy: float
     macro_f1: float
+    lowest_recall: float  # of any intent
     raw_calibration_error: float  # expected, as the model stands
     calibration_error: float  # expected, after temperature
     out_of_scope: OutOfScope | NotRun
@@ -51,16 +52,27 @@ def agreement(logits: Logits, reference: Logits) -> float:
     return float((logits.argmax(1) == reference.argmax(1)).mean())
 
 
-def calibration_error(probabilities: Logits, labels: Sequence[int]) -> float:
-    """Expected calibration error: mean gap of confidence and accuracy over equal-width bins."""
-    confidence = probabilities.max(1)
-    right = probabilities.argmax(1) == np.asarray(labels)
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = [
-        abs(confidence[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean()
-        for b in np.unique(bins)
-    ]
-    return float(sum(gaps))
+def recalls(logits: Logits, labels: Sequence[int]) -> dict[int, float]:
+    """Share of the texts of each label, where it has any, that are taken for it."""
+    wanted, right = np.asarray(labels), logits.argmax(1) == np.asarray(labels)
+    return {int(label): float(right[wanted == label].mean()) for label in np.unique(wanted)}
+
+
+def interval(share: float, texts: int) -> tuple[float, float]:
+    """Between which shares the true one lies, at 95 %, if `share` of `texts` was seen.
+
+    Wilson 1927; it is right for shares near 1, too.
+    """
+    centre = (share + Z**2 / (2 * texts)) / (1 + Z**2 / texts)
+    half = Z / (1 + Z**2 / texts) * np.sqrt(share * (1 - share) / texts + (Z / (2 * texts)) ** 2)
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+def auroc(inside: Logits, outside: Logits) -> float:
+    """How well the highest logit tells `inside` from `outside`, both (texts, labels)."""
+    scores = np.concatenate([inside.max(1), outside.max(1)])
+    is_inside: NDArray[np.bool_] = np.arange(len(scores)) < len(inside)
+    return float(roc_auc_score(is_inside, scores))
 
 
 def detect_out_of_scope(
@@ -68,11 +80,10 @@ def detect_out_of_scope(
 ) -> OutOfScope:
     """Figures of the highest logit as a detector, `logits` in scope and `outside` out of it."""
     inside_score, outside_score = logits.max(1), outside.max(1)
-    is_inside: NDArray[np.bool_] = np.arange(len(logits) + len(outside)) < len(logits)
     kept = inside_score >= threshold
     right = logits.argmax(1) == np.asarray(labels)
     return OutOfScope(
-        auroc=float(roc_auc_score(is_inside, np.concatenate([inside_score, outside_score]))),
+        auroc=auroc(logits, outside),
         recall=float((outside_score < threshold).mean()),
         kept=float(kept.mean()),
         accuracy_kept=float(right[kept].mean()) if kept.any() else 0.0,
@@ -92,6 +103,7 @@ def evaluate(
         texts=len(logits),
         accuracy=accuracy(logits, labels),
         macro_f1=float(f1_score(labels, logits.argmax(1), average="macro", zero_division=0)),
+        lowest_recall=min(recalls(logits, labels).values()),
         raw_calibration_error=error_at(1.0),
         calibration_error=error_at(calibration.temperature),
         out_of_scope=detect_out_of_scope(logits, labels, outside, calibration.threshold)

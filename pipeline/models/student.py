@@ -68,6 +68,11 @@ class Student:
         """Logits (texts, labels) float32, in the order of `texts`."""
         return run_batched(self.forward, self.vocabulary, texts, what)
 
+    @property
+    def parameters(self) -> int:
+        """How many there are; of a factorised embedding its factors, as the artefacts store it."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
     @classmethod
     def from_pretrained(cls, folder: str | PathLike[str]) -> "Student":
         """Open the student in `folder`, as `save_pretrained` or a run wrote it.

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..base.arrays import Logits
 from ..base.files import write_json
 from .batches import run_batched
+from .calibration import Score
 from .other import OtherClassifier, open_other
 from .stock import BertModel, opening
 from .tokenizer import PIECES, read_object, save_tokenizer
@@ -32,6 +33,9 @@ class Teacher:
     The head reads the pooled [CLS] row where the encoder has a pooler, as stock classifiers do,
     and the mean of the last hidden states where it has none. Where a classifier of another kind
     teaches, this is the donor of the student's first weights, and `other` answers.
+
+    A teacher of score "margin" has one more class, of texts that belong to no intent. Its logit is
+    0 for every text and not among the outputs: a softmax is free up to a shift.
     """
 
     encoder: BertModel
@@ -39,11 +43,15 @@ class Teacher:
     vocabulary: Vocabulary
     labels: tuple[str, ...]
     train_logits: Logits  # (training texts, labels), in the corpus' order; made while fitting
+    length: float | None = None  # to which features are scaled; None: they stay as they are
+    score: Score = "highest"
     other: OtherClassifier | None = None  # who answers in its place, where that is no BERT
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits (batch, labels)."""
-        logits: Tensor = self.head(pooled(self.encoder, input_ids, attention_mask))
+        logits: Tensor = self.head(
+            features(self.encoder, input_ids, attention_mask, length=self.length)
+        )
         return logits
 
     def logits(self, texts: Sequence[str], what: str = "") -> Logits:
@@ -53,6 +61,12 @@ class Teacher:
             rows = self.other.logits(texts, what)
             return np.ascontiguousarray(rows[:, order]) if len(texts) else rows
         return run_batched(self.forward, self.vocabulary, texts, what, device=self.encoder.device)
+
+    @property
+    def parameters(self) -> int:
+        """How many there are, the head's among them."""
+        modules = (self.other.model,) if self.other else (self.encoder, self.head)
+        return sum(parameter.numel() for module in modules for parameter in module.parameters())
 
     def save(self, folder: Path) -> None:
         """Write a Hugging Face folder of the encoder, with `head.safetensors` beside it."""
@@ -64,6 +78,8 @@ class Teacher:
             "labels": self.labels,
             "pooling": "mean" if self.encoder.pooler is None else "cls",
             "tokenizer": self.vocabulary.settings,
+            "length": self.length,
+            "score": self.score,
         }
         write_json(folder / NOTES, notes)
         if self.other:
@@ -87,6 +103,20 @@ def pooled(encoder: BertModel, input_ids: Tensor, attention_mask: Tensor) -> Ten
     return mean
 
 
+def features(
+    encoder: BertModel, input_ids: Tensor, attention_mask: Tensor, *, length: float | None
+) -> Tensor:
+    """`pooled`, scaled to `length` (batch, hidden): how long a feature is carries no meaning."""
+    rows = pooled(encoder, input_ids, attention_mask)
+    return rows if length is None else length * nn.functional.normalize(rows)
+
+
+def read_score(folder: Path) -> Score:
+    """What the highest logit of the teacher in `folder`, and of its students, tells."""
+    score: Score = read_object(folder / NOTES).get("score", "highest")
+    return score
+
+
 @opening()
 def load_teacher(folder: Path, max_length: int) -> Teacher:
     """Open what `Teacher.save` wrote."""
@@ -98,7 +128,16 @@ def load_teacher(folder: Path, max_length: int) -> Teacher:
     train_logits = state.pop("train_logits").numpy()
     head = linear_head(state["weight"], state["bias"])
     other = open_other(folder / OTHER) if (folder / OTHER).exists() else None
-    return Teacher(encoder, head, vocabulary, tuple(notes["labels"]), train_logits, other)
+    return Teacher(
+        encoder,
+        head,
+        vocabulary,
+        tuple(notes["labels"]),
+        train_logits,
+        length=notes.get("length"),  # of teachers saved before features had one length
+        score=read_score(folder),
+        other=other,
+    )
 
 
 def linear_head(weight: Tensor, bias: Tensor) -> nn.Linear:

@@ -144,8 +144,10 @@ def _cosine(stored: Floats, weight: Floats) -> float:
     """Mean cosine of corresponding rows; a row of zeros counts as right where both are."""
     with np.errstate(over="ignore", invalid="ignore"):  # bytes read as what they are not
         product = (stored * weight).sum(1)
-        norms = np.linalg.norm(stored, axis=1) * np.linalg.norm(weight, axis=1)
-        return float(np.mean(product / np.maximum(norms, 1e-12)))
+        lengths = np.linalg.norm(stored, axis=1), np.linalg.norm(weight, axis=1)
+        cosines = product / np.maximum(lengths[0] * lengths[1], 1e-12)
+        both_zero = (lengths[0] == 0) & (lengths[1] == 0)
+        return float(np.mean(np.where(both_zero, 1.0, cosines)))
 
 
 def _part(path: str) -> str:

@@ -148,7 +148,7 @@ def test_help_has_an_example(command):
     ("arguments", "words"),
     [
         (("run", "--data", "nowhere.jsonl"), ("nowhere.jsonl", "Check the path")),
-        (("run", "--preset", "huge"), ("'huge'", "nano, micro, small")),
+        (("run", "--preset", "huge"), ("'huge'", "pico, nano, micro, small")),
         (("run", "--config", "nowhere.toml"), ("nowhere.toml", "TOML")),
         (("run", "--epochs", "0"), ("epochs is 0", "1 to")),
         (("run", "--teacher", "./nowhere"), ("./nowhere", "teacher folder")),

@@ -198,3 +198,13 @@ def test_screenshot_shows_the_page(main_run, browser, tmp_path):
     assert picture.shape == (1400, 1000, 3)
     assert 0.02 < (picture < 0.9).any(2).mean() < 0.6  # neither blank nor black
     page.close()
+
+
+def test_page_shows_what_noise_does_to_student_and_artefacts(page, toy_run):
+    found = read_result(toy_run)
+    section = page.partition("<h2>Noise</h2>")[2].partition("<h2>")[0]
+    for kind, figures in found.student.robustness.items():
+        assert f"<td>{kind}</td>" in section
+        before, after = (f"{share:.1%}" for share in figures.accuracy)
+        assert f"{before} → {after}" in section
+    assert section.count("<th") == 5 + len(found.verdicts)

@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 
 from pocketbert.app.cache import Cache
+from pocketbert.app.result import read_result
 from pocketbert.app.stages import learn as learning
 from pocketbert.app.stages import ship as shipping
 from pocketbert.app.stages.learn import Job, distill_student, fit_teacher, label_texts
+from pocketbert.app.stages.ship import Verified, list_failures
 from pocketbert.base.config import load_config
+from pocketbert.base.errors import NotRun
 from pocketbert.data.corpus import load_corpus
 from pocketbert.measure.gates import Verdict
 from pocketbert.measure.record import LatencyRecord, LengthCost, Steps, summarize
@@ -130,3 +133,19 @@ def test_what_a_busy_machine_measured_is_measured_again(job, tmp_path, monkeypat
         moved.append(shipping._bench(job, "x", tmp_path / "bundle").busy)
     assert moved == [True, False, False, False]
     assert quiet == []  # of the third, the second was taken; the other processor was measured
+
+
+@pytest.mark.parametrize(("required", "failures"), [((), 0), (("tflite",), 0), (("coreml",), 1)])
+def test_target_that_was_named_and_not_made_fails_though_another_was_made(
+    toy_run, required, failures
+):
+    made = read_result(toy_run).verdicts["tflite"]
+    verified = {
+        "tflite": Verified(artifact=None, verdict=made, golden=None),
+        "coreml": NotRun("coremltools is not installed."),
+    }
+    found = list_failures(SimpleNamespace(failures=()), verified, required)
+    assert len(found) == failures
+    for failure in found:
+        assert failure.startswith("coreml: was asked for by name and not made: coremltools is not")
+        assert "--allow-missing" in failure

@@ -32,7 +32,7 @@ def test_configuration_is_frozen():
         ("[distill]\nepochs = 'x'", "distill.epochs: Input should be a valid integer"),
         ("[distill]\nepochs = 0", "epochs is 0; choose a value from 1"),
         ("[student]\nhidden = 4", "hidden is 4; choose a value from 8"),
-        ("preset = 'huge'", "preset is 'huge'; choose one of nano, micro, small"),
+        ("preset = 'huge'", "preset is 'huge'; choose one of pico, nano, micro, small"),
         ("targets = []", "targets are none"),
         ("targets = ['onnx']", "targets are onnx; choose from executorch"),
         ("seed = -1", "seed is -1"),
@@ -44,3 +44,10 @@ def test_wrong_setting_is_named_with_its_limit(tmp_path, text, message):
     file.write_text(text)
     with pytest.raises(PipelineError, match=message):
         load_config(file, {})
+
+
+def test_targets_that_are_named_are_required_and_the_default_ones_are_not():
+    assert load_config(None, {}).required == ()
+    assert load_config(None, {"targets": ("coreml", "tflite")}).required == ("coreml", "tflite")
+    missing = {"targets": ("coreml",), "allow_missing": True}
+    assert load_config(None, missing).required == ()

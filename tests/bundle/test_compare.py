@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from conftest import pocketbert
 
+from pocketbert.base.errors import BundleError
 from pocketbert.bundle.compare import compare, fallen
 from pocketbert.bundle.open import open_bundle
 
@@ -64,6 +65,40 @@ def test_what_fell_by_more_than_the_limit_is_named(bundle, what):
     assert failure.startswith(f"tflite: {what} fell from {was:.1%}")
     assert fallen(compare(bundle, worse), 0.05) == ()
     assert fallen(compare(worse, bundle), 0.0) == ()  # it rose
+
+
+def measured_on(bundle, **provenance):
+    told = bundle.manifest.provenance.model_copy(update=provenance)
+    manifest = bundle.manifest.model_copy(update={"provenance": told})
+    return replace(bundle, manifest=manifest)
+
+
+def test_accuracies_of_different_test_parts_are_not_compared(bundle):
+    other = measured_on(changed(bundle, accuracy=0.1), test_sha256="0" * 64)
+    found = compare(bundle, other)
+    assert found.same_test is False
+    (failure,) = fallen(found, 0.01)
+    assert "other test texts" in failure and "pocketbert eval" in failure
+
+
+def test_more_training_text_leaves_the_test_part_the_same(bundle):
+    other = measured_on(bundle, data_sha256="0" * 64)
+    assert fallen(compare(bundle, other), 0.0) == ()
+
+
+@pytest.mark.parametrize(("data", "same"), [(None, True), ("0" * 64, None)])
+def test_older_bundles_are_compared_where_all_their_data_are_the_same(bundle, data, same):
+    kept = data or bundle.manifest.provenance.data_sha256
+    older = measured_on(bundle, test_sha256=None, data_sha256=kept)
+    found = compare(older, bundle)
+    assert found.same_test is same
+    assert (fallen(found, 0.0) == ()) is (same is True)
+
+
+@pytest.mark.parametrize("value", ["x", True, 1.5, [0.9]])
+def test_figure_that_is_no_share_is_refused(bundle, value):
+    with pytest.raises(BundleError, match=r"metrics.accuracy is .* no share from 0 to 1"):
+        compare(bundle, changed(bundle, accuracy=value))
 
 
 def test_artefact_that_is_gone_has_fallen(bundle):

@@ -7,7 +7,7 @@ import pytest
 from pocketbert.bundle.golden import (
     DECIMALS,
     GOLDEN_CASES,
-    LEAST_REAL,
+    LEAST_CASES,
     TORTURE,
     golden_texts,
     make_golden,
@@ -17,7 +17,7 @@ TEXTS = tuple(f"text {n}" for n in range(500))
 
 
 @pytest.mark.parametrize(
-    ("labels", "cases"), [(2, 200), (150, 200), (300, 100), (1000, len(TORTURE) + LEAST_REAL)]
+    ("labels", "cases"), [(2, 200), (100, 200), (200, 100), (1000, len(TORTURE) + LEAST_CASES)]
 )
 def test_many_labels_have_fewer_cases(labels, cases):
     found = golden_texts(TEXTS, labels)

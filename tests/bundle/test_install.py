@@ -40,7 +40,7 @@ def test_android_app_gets_what_it_runs(bundle, android):
 
 
 def test_ios_app_gets_what_it_runs(bundle, tmp_path):
-    mark = tmp_path / PLACES[1].mark
+    mark = tmp_path / PLACES["ios"].mark
     mark.parent.mkdir()
     mark.write_text("// !$*UTF8*$!", encoding="utf-8")
     placed = install(bundle, tmp_path)

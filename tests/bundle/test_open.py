@@ -254,6 +254,15 @@ def test_artefact_replaced_after_opening_is_not_loaded(copy):
         opened.load("tflite")
 
 
+def test_bundle_of_schema_1_1_still_opens(copy):
+    manifest = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))
+    told = manifest["provenance"]
+    del told["score"], told["test_sha256"]
+    edit_manifest(copy, schema="1.1", provenance=told)
+    provenance = open_bundle(copy).manifest.provenance
+    assert (provenance.score, provenance.test_sha256) == ("highest", None)
+
+
 def test_later_minor_schema_may_say_more(copy):
     edit_manifest(copy, schema="1.9", licence="Apache-2.0")
     assert open_bundle(copy).name

@@ -1,5 +1,6 @@
 import json
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -10,7 +11,13 @@ from sklearn.feature_extraction.text import CountVectorizer
 import pocketbert
 from pocketbert.base.config import DataConfig
 from pocketbert.base.errors import DataError
-from pocketbert.data.corpus import MIN_EXAMPLES, load_corpus, read_labelled, read_replies
+from pocketbert.data.corpus import (
+    MIN_EXAMPLES,
+    load_corpus,
+    read_labelled,
+    read_replies,
+    sample_rows,
+)
 
 
 def rows(count=10, intents=("a", "b")):
@@ -385,3 +392,33 @@ def test_assistant_has_several_replies_for_every_intent(assistant):
     replies = read_replies(DataConfig(), assistant.labels)
     assert replies.keys() == {*assistant.labels, "oos"}
     assert all(len(set(lines)) >= 3 for lines in replies.values())
+
+
+def test_rare_intents_stay_in_a_sample():
+    labels = np.concatenate([np.zeros(20_000, int), np.ones(3, int)])
+    seen = sample_rows(labels, 4_000)
+    assert len(seen) == 4_000 + 3
+    assert (labels[seen] == 1).sum() == 3
+    assert len(sample_rows(labels[:10], 4_000)) == 10
+
+
+def test_only_the_test_part_of_a_file_is_measured(tmp_path):
+    """CLINC150's file holds the training rows, too, which a model has learned by heart."""
+    content = {
+        part: [[f"{part} {intent} {n}", intent] for intent in "ab" for n in range(count)]
+        for part, count in (("train", 9), ("val", 3), ("test", 2))
+    }
+    content |= {"oos_train": [["x", "oos"]], "oos_val": [["y", "oos"]], "oos_test": [["z", "oos"]]}
+    (tmp_path / "clinc.json").write_text(json.dumps(content), encoding="utf-8")
+    part, _ = read_labelled(tmp_path / "clinc.json", DataConfig(), ("a", "b"))
+    assert len(part.texts) == 4 and all(text.startswith("test") for text in part.texts)
+    assert part.out_of_scope == ("z",)
+
+
+def test_digest_of_the_test_part_does_not_change_with_training(assistant):
+    more = replace(
+        assistant.train, texts=(*assistant.train.texts, "new"), labels=(*assistant.train.labels, 0)
+    )
+    assert replace(assistant, train=more).test_digest == assistant.test_digest
+    fewer = replace(assistant.test, out_of_scope=assistant.test.out_of_scope[1:])
+    assert replace(assistant, test=fewer).test_digest != assistant.test_digest

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pocketbert.base.config import DataConfig
-from pocketbert.base.errors import DataError
+from pocketbert.base.errors import DataError, PipelineError
 from pocketbert.data.corpus import load_corpus
 from pocketbert.data.given_rows import keep_rows
 
@@ -82,3 +82,19 @@ def test_frame_without_the_columns_is_refused(tmp_path):
 
     with pytest.raises(DataError, match="column 'label' is missing"):
         keep_rows(pandas.DataFrame({"text": ["a"]}), tmp_path, DataConfig())
+
+
+def test_folder_of_others_is_not_overwritten(rows, tmp_path):
+    theirs = tmp_path / "rows" / "data.jsonl"
+    theirs.parent.mkdir()
+    theirs.write_text("mine", encoding="utf-8")
+    with pytest.raises(PipelineError, match=r"data.jsonl: pocketbert did not make this"):
+        keep_rows(rows, tmp_path, DataConfig())
+    assert theirs.read_text(encoding="utf-8") == "mine"
+
+
+def test_rows_of_an_earlier_call_are_replaced(rows, tmp_path):
+    keep_rows({"train": rows, "test": rows[:9]}, tmp_path, DataConfig())
+    folder = keep_rows({"train": rows}, tmp_path, DataConfig())
+    assert [file.name for file in folder.iterdir()] == ["train.jsonl"]
+    assert keep_rows(rows, tmp_path, DataConfig()).name == "data.jsonl"

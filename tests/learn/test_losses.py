@@ -8,9 +8,11 @@ from pocketbert.learn.losses import (
     UNLABELLED,
     hidden_loss,
     label_loss,
+    label_none,
     logit_loss,
     outside_loss,
     relation_loss,
+    with_none,
 )
 
 A, B = torch.tensor([[2.0, 1.0]]), torch.tensor([[1.0, 2.0]])
@@ -35,6 +37,16 @@ def test_label_loss_skips_rows_without_a_label_but_counts_them():
     logits = torch.tensor([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]])
     labels = torch.tensor([1, UNLABELLED, OUTSIDE])
     assert label_loss(logits, labels).item() == pytest.approx(math.log(2) / 3)
+
+
+def test_class_of_no_intent_has_the_logit_0_and_is_what_out_of_scope_texts_are_taught():
+    logits, labels = torch.tensor([[3.0, 3.0], [-3.0, -3.0]]), torch.tensor([OUTSIDE, UNLABELLED])
+    three = with_none(logits)
+    assert three.tolist() == [[3.0, 3.0, 0.0], [-3.0, -3.0, 0.0]]
+    assert label_none(labels, 2).tolist() == [2, UNLABELLED]
+    sure = label_loss(three[1:], label_none(labels[:1], 2))
+    unsure = label_loss(three[:1], label_none(labels[:1], 2))
+    assert sure < 0.2 < 3 < unsure
 
 
 def test_outside_loss_is_zero_for_even_outputs_and_looks_at_marked_rows_only():

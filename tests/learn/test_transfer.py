@@ -7,7 +7,7 @@ import torch
 from pocketbert.learn import transfer
 from pocketbert.learn.losses import OUTSIDE, UNLABELLED
 from pocketbert.learn.transfer import load_hidden, load_transfer_set, make_transfer_set, save_hidden
-from pocketbert.models.calibration import calibrate
+from pocketbert.models.calibration import fit_temperature
 
 
 def test_every_text_carries_the_teachers_logits_and_what_is_known_of_its_label(
@@ -36,8 +36,17 @@ def test_no_text_of_validation_or_test_is_learned_from(toy_teacher, toy_corpus, 
 
 def test_temperature_is_that_which_calibrates_the_teacher(toy_teacher, toy_corpus):
     validation = toy_corpus.validation
-    calibrated = calibrate(toy_teacher.logits(validation.texts), validation.labels).temperature
-    assert make_transfer_set(toy_teacher, toy_corpus, 0).temperature == calibrated
+    calibrated = fit_temperature(toy_teacher.logits(validation.texts), validation.labels)
+    temperature = make_transfer_set(toy_teacher, toy_corpus, 0).temperature
+    assert temperature == min(max(calibrated, 0.5), 5.0)
+
+
+@pytest.mark.parametrize(("found", "taken"), [(0.05, 0.5), (1.5, 1.5), (20.0, 5.0)])
+def test_perfect_validation_does_not_switch_distillation_off(
+    toy_teacher, toy_corpus, monkeypatch, found, taken
+):
+    monkeypatch.setattr(transfer, "fit_temperature", lambda *_: found)
+    assert make_transfer_set(toy_teacher, toy_corpus, 0).temperature == taken
 
 
 def test_saved_transfer_set_loads_alike_without_pickle(toy_transfer_set, tmp_path):

@@ -8,12 +8,17 @@ import pytest
 import torch
 
 from pocketbert.base.config import Gates
-from pocketbert.base.errors import NotRun
 from pocketbert.base.files import tree_bytes
 from pocketbert.base.recipes import RECIPES
-from pocketbert.measure.gates import judge, judge_student, over_parts, run_texts
+from pocketbert.measure.gates import (
+    LARGEST_TOLERANCE,
+    SMALLEST_TOLERANCE,
+    judge,
+    over_parts,
+    probe_texts,
+    run_texts,
+)
 from pocketbert.models.lean import LeanBert
-from pocketbert.models.metrics import Evaluation
 from pocketbert.models.student import Student, load_student
 from pocketbert.targets import get_target
 from pocketbert.targets.base import RowRunner
@@ -28,12 +33,17 @@ def student(toy_run):
 
 
 @pytest.fixture(scope="module")
-def reference(student, toy_corpus):
-    return over_parts(toy_corpus, student.logits)
+def probes(student, toy_corpus):
+    return probe_texts(toy_corpus, student.vocabulary)
 
 
 @pytest.fixture(scope="module")
-def judged(student, toy_corpus, reference, tmp_path_factory):
+def reference(student, toy_corpus, probes):
+    return over_parts(toy_corpus, probes, student.logits)
+
+
+@pytest.fixture(scope="module")
+def judged(student, toy_corpus, probes, reference, tmp_path_factory):
     """Lower a student for real, run the file, and judge it against the true student."""
 
     def run(made: Student, vocabulary=student.vocabulary, recipe=RECIPES["int8"]):
@@ -41,7 +51,8 @@ def judged(student, toy_corpus, reference, tmp_path_factory):
         target = get_target("tflite")
         artifact = target.lower(made, out, recipe)
         runner = target.load(artifact)
-        measured = over_parts(toy_corpus, lambda texts: run_texts(runner, vocabulary, texts))
+        read = lambda texts: run_texts(runner, vocabulary, texts)  # noqa: E731
+        measured = over_parts(toy_corpus, probes, read)
         stored = examine(
             "tflite",
             target.read(artifact),
@@ -118,12 +129,86 @@ def test_logit_that_is_not_finite_fails(value, student, toy_corpus, reference):
     assert "coreml: 1 logits are not finite" in verdict.failures[0]
 
 
-def test_student_far_below_the_teacher_fails():
-    evaluation = Evaluation(100, 0.9, 0.9, 0.0, 0.0, NotRun("-"))
-    worse = replace(evaluation, accuracy=0.8)
-    assert judge_student(evaluation, evaluation, Gates()) == ()
-    (failure,) = judge_student(worse, evaluation, Gates())
-    assert "keeps 88.9% of the teacher's accuracy" in failure and "required 98.0%" in failure
+def verdict_of(measured, reference, corpus, gates=None):
+    return judge("tflite", "x", NOTHING, measured, reference, corpus, gates or Gates())
+
+
+def test_artefact_that_answers_as_the_student_passes(reference, toy_corpus):
+    verdict = verdict_of(reference, reference, toy_corpus)
+    assert verdict.failures == ()
+    assert (verdict.same_decisions, verdict.tolerance) == (1.0, SMALLEST_TOLERANCE)
+
+
+def test_scrambled_highest_logits_fail_though_every_label_agrees(reference, toy_corpus):
+    def scramble(logits):
+        shifts = np.random.default_rng(0).normal(scale=8, size=(len(logits), 1))
+        return (logits + shifts).astype(np.float32)
+
+    parts = {name: scramble(logits) for name, logits in vars(reference).items()}
+    verdict = verdict_of(replace(reference, **parts), reference, toy_corpus)
+    assert verdict.agreement == 1.0
+    assert any("answers, or does not answer, as the student on" in f for f in verdict.failures)
+
+
+def test_positions_that_are_shifted_in_the_longest_signature_fail(judged, student, toy_corpus):
+    """No text of the data is that long, so that no other gate sees it."""
+    longest = max(len(row) for row in student.vocabulary.tokenize(toy_corpus.test.texts))
+    assert longest < 16
+
+    def shift(model):
+        table = model.bert.embeddings.position_embeddings.weight
+        table[16:] = 3 * table[16:].flip(0)
+
+    failures = judged(changed(student, shift)).failures
+    assert any("odd or long texts get other logits" in failure for failure in failures)
+
+
+def test_probes_have_every_length_and_what_breaks_tokenizers(student, probes):
+    lengths = {len(tokens) for tokens in student.vocabulary.tokenize(probes)}
+    assert lengths >= {*range(3, student.vocabulary.max_length + 1)}
+    assert "" in probes
+
+
+def test_probes_of_a_single_short_text_have_every_length(student, toy_corpus):
+    one = replace(toy_corpus, test=replace(toy_corpus.test, texts=("dim",), labels=(0,)))
+    lengths = {
+        len(row) for row in student.vocabulary.tokenize(probe_texts(one, student.vocabulary))
+    }
+    assert lengths >= {*range(3, student.vocabulary.max_length + 1)}
+
+
+def test_tolerance_of_a_poor_artefact_is_bounded(reference, toy_corpus):
+    poor = replace(reference, test=reference.test + np.float32(1.5))
+    assert verdict_of(poor, reference, toy_corpus).tolerance == LARGEST_TOLERANCE
+
+
+def test_one_intent_lost_fails_though_the_texts_are_few_of_all(reference, toy_corpus):
+    """Planted: 400 texts, of which four belong to an intent that the artefact no longer gives."""
+    labels = (0,) * 200 + (1,) * 196 + (2,) * 4
+    texts = tuple(map(str, range(400)))
+    corpus = replace(toy_corpus, test=replace(toy_corpus.test, texts=texts, labels=labels))
+    right = 5 * np.eye(3, dtype=np.float32)[list(labels)]
+    lost = right.copy()
+    lost[396:] = [5, 0, 0]
+    student = replace(reference, test=right)
+    verdict = verdict_of(replace(reference, test=lost), student, corpus)
+    assert verdict.agreement == 0.99
+    assert any("has 4 of 4 test texts of 'weather' wrong" in f for f in verdict.failures)
+    lost[398:] = right[398:]  # two may be chance
+    failures = verdict_of(replace(reference, test=lost), student, corpus).failures
+    assert not any("test texts of" in failure for failure in failures)
+
+
+@pytest.mark.parametrize(("wrong", "passes"), [(1, True), (2, False)])
+def test_one_text_of_forty_is_no_evidence(reference, toy_corpus, wrong, passes):
+    labels = (0, 1) * 20
+    corpus = replace(toy_corpus, test=replace(toy_corpus.test, texts=("a",) * 40, labels=labels))
+    right = 5 * np.eye(3, dtype=np.float32)[list(labels)]
+    other = right.copy()
+    other[:wrong] = [0, 0, 5]
+    student = replace(reference, test=right)
+    verdict = verdict_of(replace(reference, test=other), student, corpus)
+    assert (verdict.failures == ()) is passes
 
 
 def test_runner_gets_the_shortest_length_that_fits(toy_run):

@@ -8,8 +8,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import pocketbert
+from rich.console import Console
 
-from pocketbert.base.errors import BundleError, InputError, PipelineError, TargetUnavailable
+from pocketbert.app.cli import benches
+from pocketbert.base.errors import (
+    BundleError,
+    GateFailed,
+    InputError,
+    PipelineError,
+    TargetUnavailable,
+)
 from pocketbert.bundle.golden import TORTURE
 from pocketbert.bundle.open import open_bundle
 from pocketbert.measure import host
@@ -164,6 +172,14 @@ def test_gate_lets_the_same_pass_and_catches_three_percent(tmp_path):
 def test_gate_names_what_it_did_not_compare(tmp_path):
     write_baseline([counted(), counted(device="cortex-a53")], tmp_path / "baseline.json")
     assert not_compared([counted()], tmp_path / "baseline.json") == ("tflite on cortex-a53",)
+
+
+def test_gate_fails_for_what_only_the_baseline_has_unless_that_is_allowed(tmp_path):
+    write_baseline([counted(), counted(device="cortex-a53")], tmp_path / "baseline.json")
+    held = ([counted()], tmp_path / "baseline.json", 0.01, Console())
+    with pytest.raises(GateFailed, match="not measured, and in the baseline: tflite on cortex-a53"):
+        benches._compare(*held, allow_missing=False)
+    benches._compare(*held, allow_missing=True)
 
 
 def test_gate_without_a_counterpart_is_an_error(tmp_path):

@@ -56,3 +56,8 @@ def test_narrow_embedding_is_smaller_and_costs_work():
     narrow = replace(plain, embedding=64)
     assert int8_bytes(narrow, 8000, 10) < int8_bytes(plain, 8000, 10) - 400_000
     assert multiply_adds(narrow, 10, 16) == multiply_adds(plain, 10, 16) + 16 * 64 * 128
+
+
+def test_pico_takes_a_megabyte_at_most():
+    spec = PRESETS["pico"][0]
+    assert int8_bytes(spec, spec.vocabulary, 150) <= 1_000_000

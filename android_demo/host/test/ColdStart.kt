@@ -24,23 +24,24 @@ fun main(arguments: Array<String>) {
     }
     val factories = mapOf(runtime to factory)
     val assistant = OnDeviceAssistant(BundleStore(File(store)), factories, shipped, "1")
-    runBlocking {
-        val opened = assistant.open()
-        val open = System.nanoTime()
-        val answer = assistant.answer("what can I ask you")
-        val done = System.nanoTime()
-        println(
-            "%s (host): %s start %.0f ms to the first answer, %.0f of it on a processor: ".format(
-                opened.engine,
-                if (first) "first" else "later",
-                (done - begun) / 1e6,
-                onProcessor(),
-            ) + "opened %.0f, answered %.1f, of it tokenising %.1f".format(
-                (open - begun) / 1e6, (done - open) / 1e6, answer.tokenizeNanos / 1e6,
-            ),
-        )
-    }
-    assistant.close()
+    runBlocking { assistant.use { tell(it, first, begun) } }
+}
+
+private suspend fun tell(assistant: OnDeviceAssistant, first: Boolean, begun: Long) {
+    val opened = assistant.open()
+    val open = System.nanoTime()
+    val answer = assistant.answer("what can I ask you")
+    val done = System.nanoTime()
+    println(
+        "%s (host): %s start %.0f ms to the first answer, %.0f of it on a processor: ".format(
+            opened.engine,
+            if (first) "first" else "later",
+            (done - begun) / 1e6,
+            onProcessor(),
+        ) + "opened %.0f, answered %.1f, of it tokenising %.1f".format(
+            (open - begun) / 1e6, (done - open) / 1e6, answer.tokenizeNanos / 1e6,
+        ),
+    )
 }
 
 /** Milliseconds of this thread and the assistant's: all there is on a machine of one's own. */

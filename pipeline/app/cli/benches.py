@@ -11,10 +11,27 @@ from rich.console import Console
 from ...base.errors import GateFailed, NotRun, PipelineError, TargetUnavailable
 from ...base.formats import TARGETS
 from .console import err, out, print_json, progress, shown
-from .options import BundleFolder, Json, Key, Place, to_minutes, to_names, to_share
+from .options import (
+    AllowMissing,
+    BundleFolder,
+    Json,
+    Key,
+    Place,
+    to_minutes,
+    to_names,
+    to_share,
+)
 
 if TYPE_CHECKING:
     from ...measure.record import LatencyRecord
+
+Gate = Annotated[Path | None, typer.Option(help="Baseline of instructions to compare with.")]
+Baseline = Annotated[
+    Path | None, typer.Option(help="Keep the instructions as a baseline, in this file.")
+]
+Records = Annotated[
+    Path | None, typer.Option("--out", help="Of the records; default: bench beside the bundle.")
+]
 
 
 def bench(
@@ -35,16 +52,11 @@ def bench(
     serial: Annotated[
         str | None, typer.Option(help="For android and ios: devices; default: all connected.")
     ] = None,
-    gate: Annotated[
-        Path | None, typer.Option(help="Baseline of instructions to compare with.")
-    ] = None,
+    gate: Gate = None,
     tolerance: Annotated[str, typer.Option(help="Growth that the gate lets pass.")] = "1%",
-    baseline: Annotated[
-        Path | None, typer.Option(help="Keep the instructions as a baseline, in this file.")
-    ] = None,
-    out_folder: Annotated[
-        Path | None, typer.Option("--out", help="Of the records; default: bench beside the bundle.")
-    ] = None,
+    baseline: Baseline = None,
+    allow_missing: AllowMissing = False,
+    out_folder: Records = None,
     key: Key = None,
     as_json: Json = False,
 ) -> None:
@@ -80,7 +92,14 @@ def bench(
         raise PipelineError("Nothing could be measured, for the reasons above.")
     if measured.failed:
         raise PipelineError("Not everything could be measured, for the reasons above.")
-    _compare(measured.records, gate, allowed, baseline, err if as_json else out)
+    console = err if as_json else out
+    if gate:
+        _compare(measured.records, gate, allowed, console, allow_missing=allow_missing)
+    if baseline:
+        from ...measure import regress
+
+        regress.write_baseline(measured.records, baseline)
+        err.print(f"baseline {shown(baseline)}")
 
 
 @dataclass
@@ -125,20 +144,28 @@ def _print(measured: _Measured, folder: Path, *, as_json: bool) -> None:
 
 def _compare(
     records: "Sequence[LatencyRecord]",
-    gate: Path | None,
+    gate: Path,
     allowed: float,
-    baseline: Path | None,
     console: Console,
+    *,
+    allow_missing: bool,
 ) -> None:
-    """Hold `records` against the baseline `gate`, then keep them as `baseline`."""
+    """Hold `records` against the baseline `gate`.
+
+    Raises:
+        GateFailed: something grew by more than `allowed`, or only the baseline has it.
+    """
     from ...measure import regress
     from .show import benches as show
 
-    if gate:
-        changes = regress.compare(records, gate)
-        show.changes(console, changes, regress.not_compared(records, gate))
-        if failures := regress.slower(changes, allowed):
-            raise GateFailed("; ".join(failures))
-    if baseline:
-        regress.write_baseline(records, baseline)
-        err.print(f"baseline {shown(baseline)}")
+    changes = regress.compare(records, gate)
+    missing = regress.not_compared(records, gate)
+    show.changes(console, changes, missing)
+    failures = list(regress.slower(changes, allowed))
+    if missing and not allow_missing:
+        failures.append(
+            f"not measured, and in the baseline: {', '.join(missing)}. Measure them, too, or go "
+            "without them with --allow-missing."
+        )
+    if failures:
+        raise GateFailed("; ".join(failures))

@@ -26,6 +26,9 @@ Key = Annotated[
     typer.Option("--key", help="Public key; the bundle must be signed by its owner."),
 ]
 Config = Annotated[Path | None, typer.Option(help="TOML file of settings; flags override it.")]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="Let pass what this machine can't run or measure.")
+]
 Assignments = Annotated[
     list[str] | None,
     typer.Option(

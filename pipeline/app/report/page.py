@@ -8,6 +8,7 @@ from ...base.errors import NotRun
 from ...base.files import refuse_other_file
 from ...measure.gates import Verdict
 from ...measure.record import KINDS, LatencyRecord
+from ...models.metrics import interval
 from ..owned import PAGE
 from ..result import Build
 from . import charts
@@ -47,6 +48,7 @@ def _section(build: Build) -> dict[str, Any]:
     threshold = result.student.calibration.threshold
     return {
         "verdicts": verdicts,
+        "interval": interval(result.student.evaluation.accuracy, result.student.evaluation.texts),
         "sizes": charts.sizes(result),
         "bytes": charts.bytes_by_part(verdicts) if verdicts else None,
         "scores": charts.scores(build.student, threshold) if len(outside) else None,

@@ -18,7 +18,7 @@ from ...bundle.open import Sealed
 from ...data.checks import text_key
 from ...data.corpus import Corpus, Part, load_corpus, read_replies
 from ...data.rows import read_source, read_unlabeled
-from ...measure.gates import Verdict, over_parts
+from ...measure.gates import Verdict, over_parts, probe_texts, robust_figures
 from ...measure.record import LatencyRecord
 from ...models.adopt import check_same, open_classifier, with_vocabulary
 from ...models.calibration import Calibration, calibrate
@@ -98,10 +98,11 @@ def package(request: Request, out: Path, *, fresh: bool = False) -> Packaged:
         student = load_student(folder)
         job = Job(_with_shape(config, student), corpus, cache)
 
-        learned, models = Learned(source, folder, folder), _judge(corpus, student, folder)
+        learned = Learned(source, folder, folder)
+        models = _judge(corpus, student, folder, config.gates.min_kept)
         artifacts = ship.lower(job, learned, models)
         verified = ship.verify(job, learned, models, artifacts)
-        failures = ship.list_failures(models, verified)
+        failures = ship.list_failures(models, verified, config.required)
         bundle = _seal(request, job, learned, student, verified, replies) if not failures else None
         sealed = bundle or NotRun("a gate failed")
         result = Packaged(
@@ -171,15 +172,20 @@ def _with_shape(config: RunConfig, student: Student) -> RunConfig:
     return replace(config, student=shape)
 
 
-def _judge(corpus: Corpus, student: Student, folder: Path) -> Models:
-    logits = over_parts(corpus, lambda texts: student.logits(texts, "The model reads the texts"))
-    calibration = calibrate(logits.validation, corpus.validation.labels)
+def _judge(corpus: Corpus, student: Student, folder: Path, keep: float) -> Models:
+    logits = over_parts(
+        corpus,
+        probe_texts(corpus, student.vocabulary),
+        lambda texts: student.logits(texts, "The model reads the texts"),
+    )
+    calibration = calibrate(logits.validation, corpus.validation.labels, keep)
     judged = Judged(
         size_bytes=(folder / "model.safetensors").stat().st_size,
         parameters=sum(weight.numel() for weight in student.model.parameters()),
         evaluation=evaluate(logits.test, corpus.test.labels, logits.out_of_scope, calibration),
         calibration=calibration,
         logits=logits,
+        robustness=robust_figures(logits, corpus, calibration.threshold),
     )
     return Models(judged, judged, ())
 
@@ -246,7 +252,7 @@ def _seal(
 ) -> Path:
     config = job.config
     made = {name: value for name, value in verified.items() if isinstance(value, Verified)}
-    texts = golden_texts(job.corpus.test.texts, len(job.corpus.labels))
+    texts = golden_texts(job.corpus.test.texts, len(student.labels))
     weights = sha256(learned.student / "model.safetensors")
     model = Path(config.teacher.source).name
     return seal.seal(

@@ -23,20 +23,33 @@ from ...base.versions import this_platform
 from ...bundle import seal
 from ...bundle.golden import golden_texts, make_golden
 from ...bundle.open import Sealed, open_bundle
+from ...measure.baseline import guess_by_letters
 from ...measure.choose import choose
-from ...measure.gates import JudgedLogits, Verdict, judge, judge_student, over_parts, run_texts
+from ...measure.floors import check_floors
+from ...measure.gates import (
+    JudgedLogits,
+    Verdict,
+    judge,
+    over_parts,
+    probe_texts,
+    robust_figures,
+    run_texts,
+)
 from ...measure.host import QUICK, measure, processor
+from ...measure.noise import Robustness
 from ...measure.record import LatencyRecord, read_record, write_record
 from ...models.calibration import Calibration, calibrate
 from ...models.lean import LeanBert
 from ...models.metrics import Evaluation, evaluate
 from ...models.student import Student, load_student
-from ...models.teacher import Teacher, load_teacher, weights_file
+from ...models.teacher import Teacher, load_teacher, read_score, weights_file
 from ...targets import get_target
 from ...targets.base import Artifact
 from ...targets.inspect import examine
 from ..folders import ARTIFACTS, BENCHED, BUNDLE, REFERENCE, VERIFIED
 from .learn import Job, Learned
+
+LETTERS, PARAMETERS = "letters.safetensors", "parameters.json"
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,7 @@ class Judged:
     evaluation: Evaluation
     calibration: Calibration
     logits: JudgedLogits
+    robustness: Mapping[str, Robustness]  # by kind of noise
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ class Verified:
 
 
 def judge_models(job: Job, learned: Learned) -> Models:
-    """Figures of teacher and student in float; the student must keep enough of the teacher's."""
+    """Figures of teacher and student in float, which must reach their floors."""
     inputs = {
         "corpus": job.corpus.digest,
         "teacher": learned.teacher,
@@ -81,27 +95,43 @@ def judge_models(job: Job, learned: Learned) -> Models:
             "teacher": load_teacher(learned.teacher, job.config.student.max_length),
             "student": load_student(learned.student),
         }
+        probes = probe_texts(job.corpus, loaded["student"].vocabulary)
         for name, model in loaded.items():
             read = partial(model.logits, what=f"{name.capitalize()} reads the test")
-            save_file(vars(over_parts(job.corpus, read)), folder / f"{name}.safetensors")
+            logits = vars(over_parts(job.corpus, probes, read))
+            save_file(logits, folder / f"{name}.safetensors")
+        save_file({"letters": guess_by_letters(job.corpus)}, folder / LETTERS)
+        counts = {name: model.parameters for name, model in loaded.items()}
+        write_json(folder / PARAMETERS, counts)
 
     folder = job.cache.folder(REFERENCE, inputs, make, room="learn")
-    teacher = _judged(job, learned.teacher, folder / "teacher.safetensors")
-    student = _judged(job, learned.student, folder / "student.safetensors")
-    failures = judge_student(student.evaluation, teacher.evaluation, job.config.gates)
+    counts = json.loads((folder / PARAMETERS).read_text(encoding="utf-8"))
+    teacher, student = (
+        _judged(job, of, folder / f"{name}.safetensors", counts[name])
+        for name, of in (("teacher", learned.teacher), ("student", learned.student))
+    )
+    failures = check_floors(
+        teacher.logits.test,
+        student.logits.test,
+        load_file(folder / LETTERS)["letters"],
+        job.corpus.test.labels,
+        job.corpus.labels,
+        job.config.gates,
+    )
     return Models(teacher, student, failures)
 
 
-def _judged(job: Job, folder: Path, logits: Path) -> Judged:
+def _judged(job: Job, folder: Path, logits: Path, parameters: int) -> Judged:
     read = JudgedLogits(**load_file(logits))
-    weights = weights_file(folder).stat().st_size
-    calibration = calibrate(read.validation, job.corpus.validation.labels)
+    validation = job.corpus.validation
+    calibration = calibrate(read.validation, validation.labels, job.config.gates.min_kept)
     return Judged(
-        size_bytes=weights,
-        parameters=weights // 4,  # float32
+        size_bytes=weights_file(folder).stat().st_size,
+        parameters=parameters,
         evaluation=evaluate(read.test, job.corpus.test.labels, read.out_of_scope, calibration),
         calibration=calibration,
         logits=read,
+        robustness=robust_figures(read, job.corpus, calibration.threshold),
     )
 
 
@@ -186,13 +216,14 @@ def _verify(
             job.config.gates,
         )
         read = partial(run_texts, runner, vocabulary, what=f"Verify {name}")
-        measured = over_parts(job.corpus, read)
+        probes = probe_texts(job.corpus, vocabulary)
+        measured = over_parts(job.corpus, probes, read)
         verdict = judge(
             name, runner.engine, stored, measured, expected, job.corpus, job.config.gates
         )
         write_json(folder / "verdict.json", asdict(verdict))
-        golden = read(golden_texts(job.corpus.test.texts, len(job.corpus.labels)))
-        save_file({"golden": golden}, folder / "golden.safetensors")
+        count = len(golden_texts(job.corpus.test.texts, len(job.corpus.labels)))
+        save_file({"golden": measured.probes[:count]}, folder / "golden.safetensors")
         return not verdict.failures
 
     try:
@@ -203,13 +234,22 @@ def _verify(
     return Verified(artifact, verdict, load_file(folder / "golden.safetensors")["golden"])
 
 
-def list_failures(models: Models, verified: Mapping[str, Verified | NotRun]) -> tuple[str, ...]:
+def list_failures(
+    models: Models, verified: Mapping[str, Verified | NotRun], required: tuple[str, ...]
+) -> tuple[str, ...]:
     """Everything that keeps the bundle from being sealed."""
     made = [value for value in verified.values() if isinstance(value, Verified)]
     if verified and not made:
         reasons = "; ".join(v.reason for v in verified.values() if isinstance(v, NotRun))
         return (*models.failures, f"No target could be lowered on this machine: {reasons}")
-    return (*models.failures, *(failure for value in made for failure in value.verdict.failures))
+    missing = (
+        f"{name}: was asked for by name and not made: {value.reason} Ask for others with "
+        "--targets, or go without it with --allow-missing."
+        for name, value in verified.items()
+        if isinstance(value, NotRun) and name in required
+    )
+    judged = (failure for value in made for failure in value.verdict.failures)
+    return (*models.failures, *judged, *missing)
 
 
 def seal_bundle(
@@ -220,7 +260,7 @@ def seal_bundle(
     verified: Mapping[str, Verified | NotRun],
 ) -> Path | NotRun:
     """The sealed bundle of everything verified, where every gate holds."""
-    if list_failures(models, verified):
+    if list_failures(models, verified, job.config.required):
         return NotRun("a gate failed")
     made = {name: value for name, value in verified.items() if isinstance(value, Verified)}
     texts = golden_texts(job.corpus.test.texts, len(job.corpus.labels))
@@ -240,6 +280,8 @@ def seal_bundle(
             "data_sha256": job.corpus.digest,
             "teacher_sha256": sha256(weights_file(learned.teacher)),
             "student_sha256": sha256(learned.student / "model.safetensors"),
+            "test_sha256": job.corpus.test_digest,
+            "score": read_score(learned.teacher),
             "distill": asdict(job.config.distill),
             "student": asdict(job.config.student),
             "versions": job.cache.versions,
@@ -250,7 +292,8 @@ def seal_bundle(
 
 def _sealed(made: Verified) -> Sealed:
     verdict = made.verdict
-    metrics = {**asdict(verdict.evaluation), "agreement": verdict.agreement}
+    compared = {"agreement": verdict.agreement, "same_decisions": verdict.same_decisions}
+    metrics = {**asdict(verdict.evaluation), **compared}
     return Sealed(made.artifact, verdict.calibration, verdict.tolerance, verdict.engine, metrics)
 
 

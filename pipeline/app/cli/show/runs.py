@@ -8,8 +8,9 @@ from rich.markup import escape
 from ....base.errors import NotRun
 from ....measure.gates import Verdict
 from ....measure.record import LatencyRecord
-from ....models.metrics import Evaluation
-from ...result import RunResult
+from ....models.calibration import Score
+from ....models.metrics import Evaluation, interval
+from ...result import ModelResult, RunResult
 from ..console import argument, shown
 from .tables import BAD, GOOD, size, table
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ...shapes import SearchResult
 
 SHOWN_FINDINGS = 5
+SCORES = {"highest": "the highest logit", "margin": "the margin to a class of their own"}
 
 
 def run_result(console: Console, result: RunResult) -> None:
@@ -41,7 +43,13 @@ def run_result(console: Console, result: RunResult) -> None:
         "[dim]agrees: same label as the float student · OOS found: out-of-scope texts recognised "
         "as such · host p50: CPU time of one inference on this machine, not on a phone[/]"
     )
-    console.print(_trust(result.student.evaluation))
+    evaluation = result.student.evaluation
+    low, high = interval(evaluation.accuracy, evaluation.texts)
+    console.print(
+        f"student  accuracy {evaluation.accuracy:.1%} ({low:.1%} to {high:.1%} at 95 %), macro F1 "
+        f"{evaluation.macro_f1:.1%}, recall of the worst intent {evaluation.lowest_recall:.1%}"
+    )
+    console.print(_trust(result.student, result.score))
     for failure in result.failures:
         console.print(f"{BAD} {escape(failure)}")
     for verdict in result.verdicts.values():
@@ -92,17 +100,22 @@ def _figures(evaluation: Evaluation) -> tuple[str, str]:
     return f"{evaluation.accuracy:.1%}", found
 
 
-def _trust(evaluation: Evaluation) -> str:
+def _trust(student: ModelResult, score: Score) -> str:
     """When the student can be believed: out of scope, and how honest its confidence is."""
+    evaluation, temperature = student.evaluation, student.calibration.temperature
     raw, honest = evaluation.raw_calibration_error, evaluation.calibration_error
-    calibration = f"calibration error {raw:.1%}, after temperature {honest:.1%}"
+    calibration = f"calibration error {raw:.1%}"
+    if temperature == 1.0:
+        calibration += ", temperature left at 1: no other is clearly more honest"
+    else:
+        calibration += f", after temperature {temperature:.2f} {honest:.1%}"
     outside = evaluation.out_of_scope
     if isinstance(outside, NotRun):
         return f"student  {calibration}"
     return (
-        f"student  out of scope: AUROC {outside.auroc:.3f}, {outside.recall:.1%} found with "
-        f"{outside.kept:.1%} of in-scope texts kept, {outside.accuracy_kept:.1%} of these right; "
-        f"{calibration}"
+        f"student  out of scope, by {SCORES[score]}: AUROC {outside.auroc:.3f}, "
+        f"{outside.recall:.1%} found with {outside.kept:.1%} of in-scope texts kept, "
+        f"{outside.accuracy_kept:.1%} of these right; {calibration}"
     )
 
 

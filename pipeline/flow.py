@@ -33,7 +33,7 @@ def run(config: RunConfig, out: Path, *, fresh: bool = False) -> RunResult | Not
         corpus = load_corpus(config.data, config.seed)
         replies = read_replies(config.data, corpus.labels)
         check_names(corpus.name, corpus.labels, config.data.out_of_scope_label)
-        job = Job(config, corpus, Cache(out, fresh=fresh))
+        job = learn.read_texts(Job(config, corpus, Cache(out, fresh=fresh)))
 
         teacher = learn.fit_teacher(job)
         transfer_set = learn.label_texts(job, teacher)

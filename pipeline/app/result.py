@@ -16,6 +16,7 @@ from ..base.files import digest, write_json
 from ..bundle.manifest import read_manifest
 from ..learn.losses import OUTSIDE, UNLABELLED
 from ..learn.transfer import load_transfer_set
+from ..measure.consumers import loss_in_consumers
 from ..measure.gates import JudgedLogits, Verdict
 from ..measure.noise import Robustness
 from ..measure.record import LatencyRecord, read_record
@@ -102,6 +103,7 @@ def assemble(
 ) -> RunResult:
     """Everything the stages of `job` found, as one value."""
     config, corpus = job.config, job.corpus
+    segmentation = _segmentation(job, learned)
     return RunResult(
         out=job.cache.out,
         bundle=bundle,
@@ -109,11 +111,15 @@ def assemble(
         score=read_score(learned.teacher),
         rows=_count(job),
         labels=len(corpus.labels),
-        findings=corpus.findings,
+        findings=(
+            *corpus.findings,
+            *_oversize(segmentation, config.student.vocabulary),
+            *_consumers(job, learned, verified),
+        ),
         preset=config.preset,
         seed=config.seed,
         learned_from=_learned_from(learned.transfer_set),
-        segmentation=_segmentation(job, learned),
+        segmentation=segmentation,
         teacher=_model(models.teacher),
         student=_model(models.student),
         verdicts={
@@ -156,6 +162,25 @@ def _segmentation(job: Job, learned: Learned) -> Segmentation:
     texts = (*job.corpus.validation.texts, *job.corpus.test.texts)
     whole = load_teacher(learned.teacher, length).vocabulary
     return compare_segmentation(whole, load_student(learned.student).vocabulary, texts)
+
+
+def _consumers(
+    job: Job, learned: Learned, verified: Mapping[str, Verified | NotRun]
+) -> tuple[str, ...]:
+    if not isinstance(verified.get("tflite-task"), Verified):
+        return ()
+    test = job.corpus.test
+    return loss_in_consumers(load_student(learned.student), test.texts, test.labels)
+
+
+def _oversize(found: Segmentation, asked: int | None) -> tuple[str, ...]:
+    whole, kept = found.pieces
+    if kept <= min(asked or whole, whole):
+        return ()
+    return (
+        f"the vocabulary has {kept} pieces, and {asked} were asked for: the texts need so many "
+        "characters",
+    )
 
 
 def _confusions(job: Job, logits: Logits) -> tuple[Confusion, ...]:

@@ -28,7 +28,6 @@ from ..models.cost import int8_bytes, multiply_adds
 from ..models.metrics import accuracy, evaluate
 from ..models.student import load_student
 from ..models.teacher import Teacher, load_teacher
-from ..models.vocabulary import always_kept
 from .cache import Cache, lock
 from .folders import FOUND, MEASURED, SHAPES
 from .owned import SETTINGS, check_out
@@ -167,8 +166,8 @@ def _trained_before(setting: _Setting) -> list[StudentSpec]:
 
 def _candidate(setting: _Setting, spec: StudentSpec) -> _Candidate:
     job, labels = setting.job, len(setting.job.corpus.labels)
-    whole = setting.loaded.vocabulary
-    pieces = min(max(spec.vocabulary or 0, len(always_kept(whole))), len(whole))
+    whole = len(setting.loaded.vocabulary)
+    pieces = min(spec.vocabulary or whole, whole)
     # The learning rate of the preset that is nearest in width.
     nearest = min(PRESETS.values(), key=lambda preset: abs(preset[0].hidden - spec.hidden))
     distill = replace(job.config.distill, learning_rate=nearest[1].learning_rate)

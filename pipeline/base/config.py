@@ -70,6 +70,9 @@ class TeacherConfig(Checked):
     fine_tune: bool = setting(
         False, "train the whole teacher, not only its head", flag="--fine-tune"
     )
+    new_head: bool = setting(
+        False, "fit a head even where the teacher brings one", flag="--new-head"
+    )
     epochs: int = setting(6, "of fine-tuning, at most", 1, 1000)
     batch_size: int = setting(32, "over all processes together", 1, 4096)
     patience: int = setting(
@@ -101,6 +104,9 @@ class StudentSpec(Checked):
         None, "[0, 5]: the teacher's layers to start from; none spreads them evenly", 0, 999
     )
     max_length: int = setting(64, "tokens; longer texts are cut", 8, 512)
+    donor: str | None = setting(
+        None, "BERT of the first weights where the teacher is none; none is minilm", file=True
+    )
 
     def __post_init__(self) -> None:
         """Raise `ValueError` with the first number outside its limits, or at odds with another."""

@@ -99,6 +99,8 @@ class TokenizerEntry(_Part):
 
     type: Literal["wordpiece"]
     lowercase: bool
+    strip_accents: bool | None = None  # not in bundles of 1.1: where it lowercases
+    split_chinese: bool = True
     max_length: Tokens
     pieces: Pieces
 

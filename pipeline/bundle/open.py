@@ -231,6 +231,8 @@ def _parse(path: Path, manifest: Manifest) -> Bundle:
         vocabulary = read_vocabulary(
             path / VOCABULARY,
             lowercase=manifest.tokenizer.lowercase,
+            strip_accents=manifest.tokenizer.strip_accents,
+            split_chinese=manifest.tokenizer.split_chinese,
             max_length=manifest.tokenizer.max_length,
         )
     except ModelError as error:

@@ -35,7 +35,7 @@ def seal(
     with replacing_folder(folder, foreign) as new:
         vocabulary.save(new)
         write_json(new / REPLIES, replies)
-        write_json(new / CHARACTERS, asdict(characters(vocabulary.lowercase)), compact=True)
+        write_json(new / CHARACTERS, asdict(characters(**vocabulary.settings)), compact=True)
         torture = sum(case.text in TORTURE for case in golden[: len(TORTURE)])  # they come first
         write_json(new / GOLDEN, asdict(Golden(torture, golden)), compact=True)
         for sealed in artifacts.values():
@@ -47,7 +47,7 @@ def seal(
             "out_of_scope_label": out_of_scope_label,
             "tokenizer": {
                 "type": "wordpiece",
-                "lowercase": vocabulary.lowercase,
+                **vocabulary.settings,
                 "max_length": vocabulary.max_length,
                 "pieces": len(vocabulary),
             },

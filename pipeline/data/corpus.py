@@ -6,8 +6,8 @@ is kept as findings that name file and line.
 
 import hashlib
 import json
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
@@ -22,7 +22,9 @@ from sklearn.model_selection import train_test_split
 
 from ..base.config import DataConfig
 from ..base.errors import DataError
-from .rows import BUILT_IN, Row, read_file, read_source, read_text, read_unlabeled
+from .checks import check_counts, check_intents, drop_repeats, text_key
+from .records import read_text
+from .rows import BUILT_IN, Row, read_file, read_source, read_unlabeled
 
 PARTS = ("train", "validation", "test")
 MIN_EXAMPLES = 3  # per intent in training: one is memorised, two cannot be divided
@@ -93,12 +95,15 @@ def load_corpus(config: DataConfig, seed: int = 0) -> Corpus:
     Raises:
         DataError: nothing usable; names the file, the line, the limit and the remedy.
     """
-    rows = list(read_source(config))
+    source = read_source(config)
+    rows, findings = list(source.rows), source.findings
     if config.out_of_scope:
         extra = read_file(Path(config.out_of_scope), config, intent_required=False)
-        rows += [Row(row.text, None, row.where, row.part) for row in extra]
-    rows, findings = _clean(rows)
-    corpus = _assemble(config.source, _divide(rows, config, seed), findings)
+        rows += [replace(row, intent=None) for row in extra.rows]
+        findings += extra.findings
+    rows, repeats, dropped = drop_repeats(rows)
+    findings += check_intents(rows) + dropped
+    corpus = _assemble(config.source, _divide(rows, repeats, config, seed), findings)
     return _with_unlabeled(corpus, config.unlabeled, config) if config.unlabeled else corpus
 
 
@@ -114,21 +119,22 @@ def read_labelled(
     Raises:
         DataError: unreadable, empty, or an intent that is not among `labels`.
     """
-    rows = list(read_file(file, config))
-    if any(
-        row.part == "test" for row in rows
-    ):  # what a model may have learned from measures nothing
-        rows = [row for row in rows if row.part == "test"]
-    rows, findings = _clean(rows)
+    read = read_file(file, config)
+    given = read.rows
+    # What a model may have learned from measures nothing.
+    if any(row.part == "test" for row in given):
+        given = tuple(row for row in given if row.part == "test")
+    rows, _, dropped = drop_repeats(given)
     if not any(row.intent is not None for row in rows):
         raise DataError(f"{file}: holds no in-scope row; give at least one text with its intent.")
+    known = {None, *labels}
     for row in rows:
-        if row.intent is not None and row.intent not in labels:
+        if row.intent not in known:
             raise DataError(
                 f"{row.where}: intent {row.intent!r} is not one of the bundle's {len(labels)}. "
                 "Evaluate on data with the labels that the bundle was trained on."
             )
-    return _part(rows, labels), findings
+    return _part(rows, labels), read.findings + dropped
 
 
 def read_replies(config: DataConfig, labels: tuple[str, ...]) -> dict[str, list[str]]:
@@ -171,48 +177,21 @@ def _replies_file(config: DataConfig) -> Path | None:
     return beside if beside.is_file() else None
 
 
-def _clean(rows: Iterable[Row]) -> tuple[list[Row], tuple[str, ...]]:
-    """Drop empty and repeated texts, training copies first, so that no part leaks."""
-    findings, kept, seen = [], [], dict[str, Row]()
-    # Test before validation before training: a text in two parts stays where it is measured.
-    order = {part: rank for rank, part in enumerate(("test", "validation", "train", None))}
-    for row in sorted(rows, key=lambda row: order[row.part]):
-        key = text_key(row.text)
-        if not key:
-            findings.append(f"{row.where}: empty text, left out")
-        elif key not in seen:
-            seen[key] = row
-            kept.append(row)
-        else:
-            first = seen[key]
-            parts = "" if first.part == row.part else f" in the {first.part} part"
-            clash = (
-                "" if first.intent == row.intent else f", there as {first.intent or 'out of scope'}"
-            )
-            findings.append(f"{row.where}: same text as {first.where}{parts}{clash}, left out")
-    return kept, tuple(findings)
-
-
-def _divide(rows: list[Row], config: DataConfig, seed: int) -> dict[str, list[Row]]:
+def _divide(
+    rows: list[Row], repeats: list[Row], config: DataConfig, seed: int
+) -> dict[str, list[Row]]:
     """Give each row its part: its own, or a stratified share of training (or unassigned) rows."""
     parts: dict[str, list[Row]] = {name: [] for name in PARTS}
     for row in rows:
         if row.part or row.intent is not None:
             parts[row.part or "train"].append(row)
-    counts = Counter(row.intent for row in parts["train"] if row.intent is not None)
+    intents = {row.intent for row in parts["train"] if row.intent is not None}
     missing = [name for name in PARTS[1:] if not any(r.intent is not None for r in parts[name])]
-    needed = MIN_EXAMPLES + len(missing)
-    for intent, count in sorted(counts.items()):
-        if count < needed:
-            where = next(row.where for row in parts["train"] if row.intent == intent)
-            raise DataError(
-                f"{where}: intent {intent!r} has {count} training examples, {needed} are needed. "
-                "Add some, or remove the intent."
-            )
-    if len(counts) < 2:
+    check_counts(parts["train"], repeats, MIN_EXAMPLES + len(missing))
+    if len(intents) < 2:
         raise DataError(
-            f"{config.source}: {len(counts)} intent in the training rows, at least 2 are needed. "
-            "Check the intent column, or add rows of another intent."
+            f"{config.source}: {len(intents)} intent in the training rows, at least 2 are needed. "
+            "Check the intent column and the texts, or add rows of another intent."
         )
     shares = {"validation": config.validation_share, "test": config.test_share}
     outside = [row for row in rows if row.part is None and row.intent is None]
@@ -262,8 +241,8 @@ def _with_unlabeled(corpus: Corpus, source: str, config: DataConfig) -> Corpus:
 
     Those of the validation and test parts above all: what is measured must not be trained on.
     """
-    given = dict[str, str]()
-    for row in read_unlabeled(source, config):
+    read, given = read_unlabeled(source, config), dict[str, str]()
+    for row in read.rows:
         given.setdefault(text_key(row.text), row.text)
     given.pop("", None)
     new = tuple(text for key, text in given.items() if key not in corpus.keys)
@@ -274,9 +253,8 @@ def _with_unlabeled(corpus: Corpus, source: str, config: DataConfig) -> Corpus:
         )
     known = len(given) - len(new)
     note = f"{Path(source).name}: {known} texts stand in the labelled data, left out"
-    return replace(
-        corpus, unlabeled=new, findings=(*corpus.findings, note) if known else corpus.findings
-    )
+    findings = corpus.findings + read.findings + ((note,) if known else ())
+    return replace(corpus, unlabeled=new, findings=findings)
 
 
 def sample_rows(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
@@ -291,11 +269,6 @@ def sample_rows(labels: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     )
 
 
-def text_key(text: str) -> str:
-    """What two texts that differ in case and spacing alone have in common."""
-    return " ".join(text.lower().split())
-
-
 def _name(source: str) -> str:
     """The last part of a path, also of one such as `.`; of a built-in or hub name, all after /."""
     name = Path(source).name
@@ -304,9 +277,10 @@ def _name(source: str) -> str:
 
 def _assemble(name: str, parts: dict[str, list[Row]], findings: tuple[str, ...]) -> Corpus:
     labels = tuple(sorted({row.intent for row in parts["train"] if row.intent is not None}))
+    known = {None, *labels}
     for part in PARTS[1:]:
         for row in parts[part]:
-            if row.intent is not None and row.intent not in labels:
+            if row.intent not in known:
                 raise DataError(
                     f"{row.where}: intent {row.intent!r} of the {part} part has no training "
                     "example. Add some, or remove the row."

@@ -11,7 +11,7 @@ from typing import Any
 from ..base.config import DataConfig
 from ..base.errors import DataError
 from ..base.files import foreign_to_mark, mark, replacing_folder
-from .rows import PART_NAMES
+from .records import PART_NAMES
 
 KINDS = "rows of (text, label), a DataFrame, a Dataset, or a mapping of these by part"
 

@@ -1,12 +1,10 @@
 """Rows of labelled text from files, folders and the hub, each with the place it stands at.
 
-It judges single rows only; what rows mean together is for `data.py`.
+It judges single rows only; what rows mean together is for `checks` and `corpus`.
 """
 
-import csv
-import io
-import json
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -15,158 +13,91 @@ from typing import Any
 from ..base.config import DataConfig
 from ..base.errors import DataError
 from ..base.files import clean
+from .records import OUTSIDE, PART_NAMES, SUFFIXES, Record, read_records, read_text
 
 BUILT_IN = ("assistant",)
-TABLES = {".csv": ",", ".tsv": "\t"}
-SUFFIXES = (".jsonl", ".json", *TABLES)
-# How other data sets call our three parts.
-PART_NAMES = {"train": "train", "val": "validation", "validation": "validation"}
-PART_NAMES |= {"valid": "validation", "dev": "validation", "test": "test"}
+BESIDE = ("replies.json",)  # read elsewhere
+KINDS = {list: "a list", dict: "an object", bool: "true or false", int: "a number"}
+KINDS |= {float: "a number with a point"}
 
 
 @dataclass(frozen=True)
 class Row:
     """One labelled text and where it stands; `part` is None where the source names none."""
 
-    text: str
+    text: str  # empty: to be left out and reported
     intent: str | None  # None: out of scope
     where: str  # "file:line"
     part: str | None = None
 
 
-def read_source(config: DataConfig) -> Iterator[Row]:
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a source, and what of it is not used as it stands."""
+
+    rows: tuple[Row, ...]
+    findings: tuple[str, ...] = ()
+
+
+def read_source(config: DataConfig) -> Rows:
     """Rows of the built-in data, the file, the folder or the hub name that `config` gives."""
     if config.source.startswith("hf:"):
-        yield from _read_hub(config.source.removeprefix("hf:"), config)
-    elif config.source in BUILT_IN:  # ./assistant names a folder of one's own
+        return _read_hub(config.source.removeprefix("hf:"), config)
+    if config.source in BUILT_IN:  # ./assistant names a folder of one's own
         with resources.as_file(resources.files("pocketbert.data") / config.source) as folder:
-            yield from _read_folder(folder, config)
-    elif Path(config.source).is_dir():
-        yield from _read_folder(Path(config.source), config)
-    else:
-        yield from read_file(Path(config.source), config)
+            return replace(_read_folder(folder, config), findings=())
+    if Path(config.source).is_dir():
+        return _read_folder(Path(config.source), config)
+    return read_file(Path(config.source), config)
 
 
-def _read_folder(folder: Path, config: DataConfig) -> Iterator[Row]:
+def _read_folder(folder: Path, config: DataConfig) -> Rows:
     """Read one file per part: train.jsonl, val.csv, oos_test.jsonl and so on."""
-    found = False
+    rows, findings, unread = list[Row](), list[str](), list[str]()
     for file in sorted(folder.iterdir()):
-        stem = file.stem.removeprefix("oos_")
-        if file.suffix not in SUFFIXES or stem not in PART_NAMES:
+        stem = file.stem.removeprefix(OUTSIDE)
+        if file.suffix.lower() not in SUFFIXES or stem not in PART_NAMES:
+            unread += [file.name] if file.is_file() and file.name[0] not in "._" else []
             continue
-        found = True
         in_scope = stem == file.stem
-        for row in read_file(file, config, intent_required=in_scope):
-            yield Row(row.text, row.intent if in_scope else None, row.where, PART_NAMES[stem])
-    if not found:
+        found = read_file(file, config, intent_required=in_scope)
+        findings += found.findings
+        rows += [
+            replace(row, intent=row.intent if in_scope else None, part=PART_NAMES[stem])
+            for row in found.rows
+        ]
+    if not rows:
         raise DataError(
             f"{folder}: no train, validation or test file of kind {', '.join(SUFFIXES)} in it. "
             "Name the parts train.jsonl, validation.jsonl, test.jsonl, or give one file."
         )
+    if unread := [name for name in unread if name not in BESIDE]:
+        names = ", ".join(unread[:5]) + (" and others" if len(unread) > 5 else "")
+        findings.append(f"{folder.name}: {names} not read: the name says no part")
+    return Rows(tuple(rows), tuple(findings))
 
 
-def read_file(file: Path, config: DataConfig, *, intent_required: bool = True) -> Iterator[Row]:
+def read_file(file: Path, config: DataConfig, *, intent_required: bool = True) -> Rows:
     """Rows of one file, by its kind; raises DataError with file and line."""
-    suffix = file.suffix.lower()
-    if not file.exists():
-        raise DataError(
-            f"{file}: no such file or folder. Check the path, or use the built-in "
-            f"{', '.join(BUILT_IN)}."
-        )
-    if suffix not in SUFFIXES:
-        raise DataError(
-            f"{file}: kind {file.suffix or 'without a suffix'!r} is not read. "
-            f"Give one of {', '.join(SUFFIXES)}."
-        )
-    text = read_text(file)
-    if suffix == ".json":
-        yield from _read_clinc(file, text)
-        return
-    records = _read_jsonl(file, text) if suffix == ".jsonl" else _read_table(file, text)
-    for where, record in records:
-        yield _row(where, record, config, intent_required)
+    found = read_records(file, config)
+    rows = (_row(record, config, intent_required) for record in found.records)
+    return Rows(tuple(rows), found.findings)
 
 
-def read_unlabeled(source: str, config: DataConfig) -> Iterator[Row]:
+def read_unlabeled(source: str, config: DataConfig) -> Rows:
     """Raw texts: one a line of a .txt file, the text column of a table, or the built-in data's."""
     if source in BUILT_IN:
-        yield from read_source(replace(config, source=source))
-        return
+        return read_source(replace(config, source=source))
     file = Path(source)
     if file.suffix.lower() == ".txt" and file.exists():
-        for number, line in enumerate(read_text(file).split("\n"), 1):
-            yield Row(clean(line), None, f"{file.name}:{number}")
-        return
+        lines = enumerate(read_text(file).split("\n"), 1)
+        return Rows(tuple(Row(clean(line), None, f"{file.name}:{n}") for n, line in lines))
     if file.suffix.lower() == ".json":
         raise DataError(f"{file}: unlabelled text is read from .txt, .jsonl, .csv or .tsv files.")
-    yield from read_file(file, config, intent_required=False)
+    return read_file(file, config, intent_required=False)
 
 
-def read_text(file: Path) -> str:
-    """Text of a UTF-8 file, a byte order mark taken off; raises DataError otherwise."""
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{file}: byte {error.start} is not UTF-8. Convert it, for example with "
-            f"iconv -f latin1 -t utf-8."
-        ) from error
-    except OSError as error:
-        raise DataError(f"{file}: {error.strerror}. Check the path and its permissions.") from error
-
-
-def _read_jsonl(file: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    # split("\n"), not splitlines(): U+2028 may stand inside a JSON string.
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        where = f"{file.name}:{number}"
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise DataError(
-                f"{where}: not a JSON object ({error}). Write one object a line."
-            ) from error
-        if not isinstance(record, dict):
-            raise DataError(f"{where}: {type(record).__name__} where an object is needed.")
-        yield where, record
-
-
-def _read_table(file: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    # StringIO, not splitlines(): U+2028 and U+0085 may stand inside a field.
-    lines = io.StringIO(text, newline="")
-    reader = csv.DictReader(lines, delimiter=TABLES[file.suffix.lower()], strict=True)
-    try:
-        for record in reader:
-            if None in record:
-                raise DataError(
-                    f"{file.name}:{reader.line_num}: has more fields than the "
-                    f"{len(reader.fieldnames or ())} columns. Quote the field that holds the mark."
-                )
-            yield f"{file.name}:{reader.line_num}", record
-    except csv.Error as error:
-        raise DataError(f"{file.name}:{reader.line_num}: {error}. Quote the field.") from error
-
-
-def _read_clinc(file: Path, text: str) -> Iterator[Row]:
-    """Read CLINC150's own layout: lists of [text, intent] by part (Larson et al. 2019)."""
-    try:
-        splits = json.loads(text)
-        pairs = [(name, i, *pair) for name, rows in splits.items() for i, pair in enumerate(rows)]
-        for name, index, utterance, intent in pairs:
-            stem = name.removeprefix("oos_")
-            out_of_scope = stem != name or intent == "oos"
-            where = f"{file.name}:{name}[{index}]"
-            row = _checked(where, str(utterance), "" if out_of_scope else str(intent))
-            yield replace(row, part=PART_NAMES[stem])
-    except (ValueError, AttributeError, TypeError, KeyError) as error:
-        raise DataError(
-            f"{file}: not CLINC150's layout of train, val and test lists of [text, intent] "
-            f"({error}). Give other data as .jsonl or .csv."
-        ) from error
-
-
-def _read_hub(name: str, config: DataConfig) -> Iterator[Row]:
+def _read_hub(name: str, config: DataConfig) -> Rows:
     try:
         import datasets
     except ImportError as error:
@@ -181,41 +112,74 @@ def _read_hub(name: str, config: DataConfig) -> Iterator[Row]:
             f"hf:{name}: could not be loaded ({error}). "
             "Check the name and the network, or give a file."
         ) from error
+    rows, findings = list[Row](), list[str]()
     for split, table in loaded.items():
         names = getattr(table.features.get(config.intent), "names", None)
+        unlabelled = 0
         for index, record in enumerate(table):
-            where, label = f"{name}:{split}[{index}]", record.get(config.intent)
-            if names and (label is None or label < 0):
-                continue  # the hub's mark of an unlabelled row
-            if names:
-                record = {**record, config.intent: names[label]}
-            row = _row(where, record, config, True)
-            yield replace(row, part=PART_NAMES.get(str(split)))
+            label = record.get(config.intent)
+            if names and (label is None or label < 0):  # the hub's mark of an unlabelled row
+                unlabelled += 1
+                continue
+            values = {**record, config.intent: names[label]} if names else record
+            where = f"{name}:{split}[{index}]"
+            rows.append(_row(Record(where, values, PART_NAMES.get(str(split))), config, True))
+        if unlabelled:
+            findings.append(f"{name}:{split}: {unlabelled} rows have no label, left out")
+    return Rows(tuple(rows), tuple(findings))
 
 
-def _row(where: str, record: Mapping[str, Any], config: DataConfig, intent_required: bool) -> Row:
-    for column in (config.text, config.intent)[: 2 if intent_required else 1]:
-        if record.get(column) is None:
-            found = ", ".join(str(key) for key in record) or "none"
-            raise DataError(
-                f"{where}: column {column!r} is missing (found: {found}). "
-                "Name yours with --text-column and --intent-column."
-            )
-    intent = str(record.get(config.intent, "")).strip()
-    out_of_scope = intent in ("", config.out_of_scope_label)
-    if intent_required and not intent:
+def _row(record: Record, config: DataConfig, intent_required: bool) -> Row:
+    where, values = record.where, record.values
+    required = intent_required and not record.out_of_scope
+    _check_columns(where, values, (config.text, config.intent)[: 2 if required else 1])
+    text = _text(where, values[config.text])
+    if not text.strip():  # whatever its intent: the last rows of a spreadsheet have none
+        return Row("", None, where, record.part)
+    intent = _intent(where, values.get(config.intent)) if intent_required else ""
+    if required and not intent:
         raise DataError(
             f"{where}: the intent is empty. Give out-of-scope rows the intent "
             f"{config.out_of_scope_label!r}."
         )
-    return _checked(where, str(record[config.text]), "" if out_of_scope else intent)
+    outside = record.out_of_scope or intent in ("", config.out_of_scope_label)
+    return Row(clean(text), None if outside else intent, where, record.part)
 
 
-def _checked(where: str, text: str, intent: str) -> Row:
-    """A row of clean text; an empty `intent` means out of scope."""
+def _check_columns(where: str, values: Iterable[str], columns: tuple[str, ...]) -> None:
+    for column in columns:
+        if column not in values:
+            found = ", ".join(map(str, values)) or "none"
+            raise DataError(
+                f"{where}: column {column!r} is missing (found: {found[:200]}). "
+                "Name yours with --text-column and --intent-column."
+            )
+
+
+def _text(where: str, value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    raise DataError(
+        f"{where}: the text is {KINDS.get(type(value), type(value).__name__)}. Give a string."
+    )
+
+
+def _intent(where: str, value: Any) -> str:
+    """The intent in normal form C: two labels of one look are one key to Swift."""
+    if isinstance(value, list):
+        raise DataError(
+            f"{where}: the intent is a list. Give one intent a text: split the row, or choose one "
+            "(several intents a text, multi-label, can't be trained)."
+        )
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (str, int))):
+        raise DataError(
+            f"{where}: the intent is {KINDS.get(type(value), type(value).__name__)}. "
+            "Give a string or a whole number."
+        )
+    intent = unicodedata.normalize("NFC", str("" if value is None else value).strip())
     if not intent.isprintable():
         raise DataError(
             f"{where}: intent {intent!r} holds a control character. "
             "Use letters, digits, spaces and punctuation: label files have one intent a line."
         )
-    return Row(clean(text), intent or None, where)
+    return intent

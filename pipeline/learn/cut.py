@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from ..base.config import StudentSpec
 from ..base.errors import ModelError
 from ..models.batches import batch_tensors
+from ..models.prune import prune
 from ..models.stock import BertConfig, BertForSequenceClassification, BertLayer
 from ..models.student import FactorizedEmbedding, Student
 from ..models.teacher import Teacher
-from ..models.vocabulary import PAD, Vocabulary, prune
+from ..models.vocabulary import PAD, Vocabulary
 
 POOLER_GAIN = 0.5  # keeps the pooler's tanh near its linear part at the start
 SAMPLE = 256  # training texts on which hidden dimensions are ranked

@@ -6,6 +6,7 @@ is a sentence encoder; full fine-tuning takes minutes. It knows nothing of stude
 
 from dataclasses import replace
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import torch
@@ -15,10 +16,13 @@ from ..base.config import TeacherConfig
 from ..base.errors import ModelError
 from ..data.corpus import Corpus
 from ..models.batches import batch_tensors
-from ..models.encoders import load_encoder, locate, read_json
+from ..models.encoders import MINILM, load_encoder, locate
 from ..models.metrics import accuracy
-from ..models.stock import BertForSequenceClassification, opening
+from ..models.other import open_other
+from ..models.stock import BertForSequenceClassification
 from ..models.teacher import NOTES, Teacher, features, linear_head, load_teacher
+from ..models.tokenizer import read_object
+from ..models.weights import check_one_label, load_weights
 from .checkpoint import Checkpoints
 from .head import fit_frozen
 from .loop import Batch, Plan, train
@@ -28,7 +32,6 @@ WARMUP = 0.1  # share of the steps
 MAX_NORM = 1.0  # of gradients
 
 
-@opening()
 def fit_head(config: TeacherConfig, corpus: Corpus, max_length: int) -> Teacher:
     """Load the encoder that `config` names, with a head for the labels of `corpus`.
 
@@ -40,18 +43,38 @@ def fit_head(config: TeacherConfig, corpus: Corpus, max_length: int) -> Teacher:
     """
     folder = locate(config.source)
     encoder, vocabulary = load_encoder(folder, max_length)
+    if config.new_head:
+        return fit_frozen(encoder, vocabulary, corpus)
     if (folder / NOTES).exists():
         found = load_teacher(folder, max_length)
         return _with_own_head(found, found.labels, corpus, folder)
-    if read_json(folder / "config.json").get("architectures") == ["BertForSequenceClassification"]:
-        model = BertForSequenceClassification.from_pretrained(
-            folder, use_safetensors=True, dtype=torch.float32
-        ).eval()
+    if read_object(folder / "config.json").get("architectures") == [
+        "BertForSequenceClassification"
+    ]:
+        model = load_weights(BertForSequenceClassification, folder)
+        check_one_label(folder, model.config)
         head = linear_head(model.classifier.weight.detach(), model.classifier.bias.detach())
         names = tuple(model.config.id2label[i] for i in range(model.config.num_labels))
         found = Teacher(model.bert, head, vocabulary, names, np.empty((0, 0), np.float32))
         return _with_own_head(found, names, corpus, folder)
     return fit_frozen(encoder, vocabulary, corpus)
+
+
+def with_other(
+    config: TeacherConfig, donor: str | None, corpus: Corpus, max_length: int
+) -> Teacher:
+    """The classifier of another kind that `config` names, on top of a donor for the student.
+
+    Raises:
+        ModelError: one of the two cannot be used, or the classifier has other labels than `corpus`.
+    """
+    folder = locate(config.source)
+    other = open_other(folder)
+    other = replace(other, labels=_same_labels(other.labels, corpus, folder))
+    named = replace(config, source=donor or MINILM, new_head=True)
+    teacher = replace(fit_head(named, corpus, max_length), other=other, score="highest")
+    said = teacher.logits(corpus.train.texts, "Teacher labels the texts")
+    return replace(teacher, train_logits=said)
 
 
 def fine_tune(
@@ -144,16 +167,27 @@ def parameter_groups(teacher: Teacher, config: TeacherConfig) -> list[dict[str, 
 
 def _with_own_head(found: Teacher, names: tuple[str, ...], corpus: Corpus, folder: Path) -> Teacher:
     """`found`, its outputs put in the order of the corpus' labels."""
+    names = _same_labels(names, corpus, folder)
+    order = [names.index(label) for label in corpus.labels]
+    head = linear_head(found.head.weight[order], found.head.bias[order])
+    teacher = replace(found, head=head, labels=corpus.labels)
+    said = teacher.logits(corpus.train.texts, "Teacher labels the texts")
+    return replace(teacher, train_logits=said)
+
+
+def _same_labels(names: tuple[str, ...], corpus: Corpus, folder: Path) -> tuple[str, ...]:
+    """The `names` of a head's outputs as the corpus spells them, if they are its labels."""
+    names = tuple(normalize("NFC", name) for name in names)
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ModelError(
+            f"{folder}: id2label in config.json has {twice[0]!r} twice. Name every output once."
+        )
     extra, missing = sorted({*names} - {*corpus.labels}), sorted({*corpus.labels} - {*names})
     if extra or missing:
         example = f"{extra[0]!r} only the teacher has" if extra else f"it lacks {missing[0]!r}"
         raise ModelError(
             f"{folder}: the teacher's head has {len(names)} labels and the data "
             f"{len(corpus.labels)}; {example}. Name the labels in config.json (id2label) as "
-            "the data does, or give the encoder without its head."
+            "the data does, or have a new head fitted with --new-head."
         )
-    order = [names.index(label) for label in corpus.labels]
-    head = linear_head(found.head.weight[order], found.head.bias[order])
-    teacher = replace(found, head=head, labels=corpus.labels)
-    said = teacher.logits(corpus.train.texts, "Teacher labels the texts")
-    return replace(teacher, train_logits=said)
+    return names

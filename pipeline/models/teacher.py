@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -15,11 +16,14 @@ from ..base.arrays import Logits
 from ..base.files import write_json
 from .batches import run_batched
 from .calibration import Score
-from .encoders import read_json
+from .other import OtherClassifier, open_other
 from .stock import BertModel, opening
+from .tokenizer import PIECES, read_object, save_tokenizer
 from .vocabulary import Vocabulary, read_vocabulary
 
 NOTES = "teacher.json"
+WEIGHTS = "model.safetensors"
+OTHER = "other"  # folder of a classifier that is no BERT, below that of the donor
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class Teacher:
     """A BERT encoder with a linear head.
 
     The head reads the pooled [CLS] row where the encoder has a pooler, as stock classifiers do,
-    and the mean of the last hidden states where it has none.
+    and the mean of the last hidden states where it has none. Where a classifier of another kind
+    teaches, this is the donor of the student's first weights, and `other` answers.
 
     A teacher of score "margin" has one more class, of texts that belong to no intent. Its logit is
     0 for every text and not among the outputs: a softmax is free up to a shift.
@@ -40,6 +45,7 @@ class Teacher:
     train_logits: Logits  # (training texts, labels), in the corpus' order; made while fitting
     length: float | None = None  # to which features are scaled; None: they stay as they are
     score: Score = "highest"
+    other: OtherClassifier | None = None  # who answers in its place, where that is no BERT
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits (batch, labels)."""
@@ -50,28 +56,40 @@ class Teacher:
 
     def logits(self, texts: Sequence[str], what: str = "") -> Logits:
         """Logits (texts, labels) float32, in the order of `texts`."""
+        if self.other:
+            order = [self.other.labels.index(label) for label in self.labels]
+            rows = self.other.logits(texts, what)
+            return np.ascontiguousarray(rows[:, order]) if len(texts) else rows
         return run_batched(self.forward, self.vocabulary, texts, what, device=self.encoder.device)
 
     @property
     def parameters(self) -> int:
         """How many there are, the head's among them."""
-        modules = (self.encoder, self.head)
+        modules = (self.other.model,) if self.other else (self.encoder, self.head)
         return sum(parameter.numel() for module in modules for parameter in module.parameters())
 
     def save(self, folder: Path) -> None:
         """Write a Hugging Face folder of the encoder, with `head.safetensors` beside it."""
         self.encoder.save_pretrained(folder)
-        self.vocabulary.save(folder)
+        save_tokenizer(self.vocabulary, folder)
         made = {**self.head.state_dict(), "train_logits": torch.from_numpy(self.train_logits)}
         save_file(made, folder / "head.safetensors")
         notes = {
             "labels": self.labels,
             "pooling": "mean" if self.encoder.pooler is None else "cls",
-            "lowercase": self.vocabulary.lowercase,
+            "tokenizer": self.vocabulary.settings,
             "length": self.length,
             "score": self.score,
         }
         write_json(folder / NOTES, notes)
+        if self.other:
+            self.other.save(folder / OTHER)
+
+
+def weights_file(folder: Path) -> Path:
+    """The weights that answer, in a folder that `Teacher.save` wrote."""
+    other = folder / OTHER / WEIGHTS
+    return other if other.exists() else folder / WEIGHTS
 
 
 def pooled(encoder: BertModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -95,22 +113,21 @@ def features(
 
 def read_score(folder: Path) -> Score:
     """What the highest logit of the teacher in `folder`, and of its students, tells."""
-    score: Score = read_json(folder / NOTES).get("score", "highest")
+    score: Score = read_object(folder / NOTES).get("score", "highest")
     return score
 
 
 @opening()
 def load_teacher(folder: Path, max_length: int) -> Teacher:
     """Open what `Teacher.save` wrote."""
-    notes = read_json(folder / NOTES)
-    vocabulary = read_vocabulary(
-        folder / "vocab.txt", lowercase=notes["lowercase"], max_length=max_length
-    )
+    notes = read_object(folder / NOTES)
+    vocabulary = read_vocabulary(folder / PIECES, max_length=max_length, **notes["tokenizer"])
     pooler = notes["pooling"] == "cls"
     encoder = BertModel.from_pretrained(folder, add_pooling_layer=pooler).eval()
     state = load_file(folder / "head.safetensors")
     train_logits = state.pop("train_logits").numpy()
     head = linear_head(state["weight"], state["bias"])
+    other = open_other(folder / OTHER) if (folder / OTHER).exists() else None
     return Teacher(
         encoder,
         head,
@@ -119,6 +136,7 @@ def load_teacher(folder: Path, max_length: int) -> Teacher:
         train_logits,
         length=notes.get("length"),  # of teachers saved before features had one length
         score=read_score(folder),
+        other=other,
     )
 
 

@@ -1,8 +1,4 @@
-"""WordPiece through `tokenizers`, and the pruning of a vocabulary to what a student can afford.
-
-A word whose piece was pruned is spelled with shorter pieces; since every single character of the
-teacher's vocabulary is kept, pruning makes no new [UNK].
-"""
+"""WordPiece through `tokenizers`: texts to ids, and what another vocabulary makes of them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -40,6 +36,8 @@ class Vocabulary:
     pieces: tuple[str, ...]
     lowercase: bool = True
     max_length: int = 64  # tokens, [CLS] and [SEP] included
+    strip_accents: bool | None = None  # None: where it lowercases
+    split_chinese: bool = True  # every ideograph is a word
 
     def __post_init__(self) -> None:
         missing = [piece for piece in SPECIAL if piece not in self.pieces]
@@ -57,7 +55,7 @@ class Vocabulary:
         """The tokenizer over these pieces, with truncation and without padding."""
         ids = {piece: i for i, piece in enumerate(self.pieces)}
         tokenizer = Tokenizer(WordPiece(ids, unk_token=UNKNOWN, max_input_chars_per_word=100))
-        tokenizer.normalizer = BertNormalizer(lowercase=self.lowercase)
+        tokenizer.normalizer = normalizer(self.lowercase, self.strip_accents, self.split_chinese)
         tokenizer.pre_tokenizer = BertPreTokenizer()
         tokenizer.post_processor = TemplateProcessing(
             single=f"{CLS} $A {SEP}",
@@ -84,13 +82,37 @@ class Vocabulary:
         """The word pieces of each text, special ones included."""
         return [e.tokens for e in self.tokenizer.encode_batch([clean(text) for text in texts])]
 
+    @property
+    def settings(self) -> dict[str, bool]:
+        """What `read_vocabulary` needs beside the pieces, as it is written."""
+        strip = self.lowercase if self.strip_accents is None else self.strip_accents
+        return {
+            "lowercase": self.lowercase,
+            "strip_accents": strip,
+            "split_chinese": self.split_chinese,
+        }
+
     def save(self, folder: Path) -> None:
         """Write `vocab.txt`, one piece a line."""
         text = "".join(f"{piece}\n" for piece in self.pieces)
         (folder / "vocab.txt").write_text(text, encoding="utf-8", newline="\n")
 
 
-def read_vocabulary(file: Path, *, lowercase: bool, max_length: int) -> Vocabulary:
+def normalizer(lowercase: bool, strip_accents: bool | None, split_chinese: bool) -> BertNormalizer:
+    """BERT's normalizer, as a vocabulary's settings ask for it."""
+    return BertNormalizer(
+        lowercase=lowercase, strip_accents=strip_accents, handle_chinese_chars=split_chinese
+    )
+
+
+def read_vocabulary(
+    file: Path,
+    *,
+    lowercase: bool,
+    max_length: int,
+    strip_accents: bool | None = None,
+    split_chinese: bool = True,
+) -> Vocabulary:
     """Read a `vocab.txt`.
 
     Raises:
@@ -101,32 +123,8 @@ def read_vocabulary(file: Path, *, lowercase: bool, max_length: int) -> Vocabula
         pieces = file.read_bytes().decode("utf-8").rstrip("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{file}: not a readable vocabulary ({error}). Use a BERT.") from error
-    return Vocabulary(tuple(p.rstrip("\r") for p in pieces), lowercase, max_length)
-
-
-def prune(vocabulary: Vocabulary, texts: Sequence[str], size: int | None) -> Vocabulary:
-    """Keep `size` pieces: special ones, single characters, then by frequency in `texts`.
-
-    Pieces that `texts` do not use follow in the teacher's order, which for BERT's vocabularies is
-    by general frequency: they serve words that users type and the training texts lack. Kept pieces
-    stay in the teacher's order. Special pieces and characters are kept even beyond `size`.
-    """
-    if size is None or size >= len(vocabulary):
-        return vocabulary
-    counts = Counter(
-        token
-        for encoding in vocabulary.tokenizer.encode_batch(list(texts))
-        for token in encoding.ids
-    )
-    keep = always_kept(vocabulary)
-    ranked = [token for token, _ in counts.most_common()]
-    general = [i for i, piece in enumerate(vocabulary.pieces) if not piece.startswith("[unused")]
-    for token in (*ranked, *general):
-        if len(keep) >= size:
-            break
-        keep.add(token)
-    pieces = tuple(vocabulary.pieces[i] for i in sorted(keep))
-    return Vocabulary(pieces, vocabulary.lowercase, vocabulary.max_length)
+    pieces = [piece.rstrip("\r") for piece in pieces]
+    return Vocabulary(tuple(pieces), lowercase, max_length, strip_accents, split_chinese)
 
 
 @dataclass(frozen=True)
@@ -187,12 +185,3 @@ def check_ids(input_ids: Ids, attention_mask: Ids, *, vocabulary: int, max_lengt
                 f"{name} holds {bad[0]}; values from {low} to {high} are allowed. "
                 "Encode with the bundle's own vocabulary."
             )
-
-
-def always_kept(vocabulary: Vocabulary) -> set[int]:
-    """Ids that pruning keeps whatever the size: special pieces and single characters."""
-    return {
-        i
-        for i, piece in enumerate(vocabulary.pieces)
-        if piece in SPECIAL or len(piece.removeprefix("##")) == 1
-    }

@@ -6,6 +6,7 @@ checked, and each text gets the shortest length that the artefact takes.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -98,11 +99,12 @@ def check_recipe(target: str, supported: tuple[str, ...], recipe: Recipe) -> Non
 
 
 def lengths_up_to(longest: int) -> tuple[int, ...]:
-    """Lengths of an artefact with several: an eighth, a quarter, a half and all of the longest.
+    """Lengths of an artefact with several: 8, 16, 32 and so on, and the longest.
 
     Most texts are short.
     """
-    return tuple(sorted({max(8, longest // part) for part in (8, 4, 2)} | {longest}))
+    doubled = takewhile(lambda length: length < longest, (8 << power for power in count()))
+    return (*doubled, longest)
 
 
 def describe(words: str, recipe: Recipe) -> str:

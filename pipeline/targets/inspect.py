@@ -153,7 +153,7 @@ def _cosine(stored: Floats, weight: Floats) -> float:
 def _part(path: str) -> str:
     if path.startswith("layers."):
         return "attention" if ".attention." in path else "feed-forward"
-    return "embedding" if path in ("embedding", "widen") else "head"
+    return "embedding" if path in ("embedding", "widen", "project") else "head"
 
 
 def _activation_failures(

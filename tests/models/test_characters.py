@@ -56,10 +56,20 @@ def expected(vocabulary, text):
     return [word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normalized)]
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["uncased", "cased"])
+SETTINGS = {
+    "uncased": {"lowercase": True},
+    "cased": {"lowercase": False},
+    "uncased with accents": {"lowercase": True, "strip_accents": False},
+    "cased without accents": {"lowercase": False, "strip_accents": True},
+    "ideographs together": {"lowercase": True, "split_chinese": False},
+}
+
+
+@pytest.fixture(scope="module", params=SETTINGS)
 def reader(request):
-    vocabulary = Vocabulary(SPECIAL, lowercase=request.param)
-    table = json.loads(json.dumps(asdict(characters(request.param))))  # as it is written
+    vocabulary = Vocabulary(SPECIAL, **SETTINGS[request.param])
+    made = asdict(characters(**vocabulary.settings))
+    table = json.loads(json.dumps(made))  # as it is written
     return reader_of(table), partial(expected, vocabulary)
 
 

@@ -5,13 +5,13 @@ from transformers import AutoTokenizer
 from pocketbert.base.errors import InputError, ModelError
 from pocketbert.bundle.golden import TORTURE
 from pocketbert.models.encoders import locate
+from pocketbert.models.prune import prune
 from pocketbert.models.student import load_student
 from pocketbert.models.vocabulary import (
     SPECIAL,
     Vocabulary,
     check_ids,
     compare_segmentation,
-    prune,
     read_vocabulary,
 )
 
@@ -36,21 +36,6 @@ def test_ids_equal_the_saved_students_stock_tokenizer(main_run):
         assert ours.encode([text]).input_ids[0].tolist() == expected, text
 
 
-def test_pruning_keeps_characters_and_what_the_corpus_uses(minilm):
-    corpus = ["wake me at seven", "photosynthesis and mitochondria"]
-    pruned = prune(minilm, corpus, 4000)
-    assert len(pruned) == 4000
-    assert set("abcxyz") <= set(pruned.pieces) and "##q" in pruned.pieces
-    assert pruned.tokenizer.encode(corpus[1]).tokens == minilm.tokenizer.encode(corpus[1]).tokens
-
-
-def test_pruning_makes_no_new_unknown(minilm):
-    pruned = prune(minilm, ["wake me"], 3000)
-    for text in ("sesquipedalian zyzzyva", "Ελλάδα", "übergrößenträger"):
-        unknown = [t.tokenizer.encode(text).tokens.count("[UNK]") for t in (minilm, pruned)]
-        assert unknown[1] == unknown[0]
-
-
 def test_changed_segmentation_is_reported_with_its_words(minilm):
     pruned = prune(minilm, ["wake me at seven"], 3000)
     texts = ["wake me at seven", "photosynthesis photosynthesis", "wake mitochondria"]
@@ -68,12 +53,6 @@ def test_whole_vocabulary_changes_no_segmentation(minilm):
     report = compare_segmentation(minilm, minilm, ["wake me", "zyzzyva"])
     assert report.changed == 0
     assert report.words == ()
-
-
-def test_pieces_keep_the_teachers_order(minilm):
-    pruned = prune(minilm, ["wake me"], 3000)
-    places = [minilm.pieces.index(piece) for piece in pruned.pieces]
-    assert places == sorted(places)
 
 
 def test_lone_surrogate_is_dropped_like_other_invalid_text(minilm):

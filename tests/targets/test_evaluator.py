@@ -146,6 +146,11 @@ def test_operation(name, given, expected):
     assert np.array_equal(found, expected)
 
 
+def test_relu():
+    x = np.array([-2.0, -0.0, 0.5], np.float32)
+    assert OPERATIONS["relu"]({"x": x}).tolist() == [0.0, 0.0, 0.5]
+
+
 def test_tanh():
     (x,) = arrays((4, 8))
     assert np.allclose(OPERATIONS["tanh"]({"x": x}), torch.from_numpy(x).tanh().numpy())

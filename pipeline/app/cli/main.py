@@ -13,7 +13,7 @@ from ... import __version__
 from ...base.errors import PipelineError
 from ...base.extras import explained
 from ...base.quiet import quiet
-from . import benches, bundles, chat, doctor, runs
+from . import benches, bundles, chat, doctor, package, runs
 from .console import err, in_any_encoding, out
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 for name, command, example in (
     ("run", runs.run, "run --data intents.csv --preset micro --out build"),
+    ("package", package.package, "package my-classifier --data texts.csv"),
     ("search", runs.search, "search --budget 30m --max-bytes 2MB --min-retention 0.98"),
     ("chat", chat.chat, "chat build/bundle"),
     ("eval", bundles.evaluate, "eval build/bundle --data new_requests.csv"),

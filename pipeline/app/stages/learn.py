@@ -16,7 +16,7 @@ from ...data.corpus import Corpus
 from ...learn import checkpoint, team
 from ...learn.checkpoint import Checkpoints
 from ...learn.distill import distill, hidden_layers
-from ...learn.fit import fine_tune, fit_head
+from ...learn.fit import fine_tune, fit_head, with_other
 from ...learn.transfer import (
     HiddenStates,
     TransferSet,
@@ -25,8 +25,11 @@ from ...learn.transfer import (
     make_transfer_set,
     save_hidden,
 )
-from ...models.encoders import locate
+from ...models.encoders import MINILM, locate
+from ...models.other import is_other
+from ...models.reading import check_readable
 from ...models.teacher import Teacher, load_teacher
+from ...models.tokenizer import check_ids_equal, read_tokenizer
 from ..cache import Cache, described
 from ..folders import (
     CHECKPOINTS,
@@ -60,6 +63,25 @@ class Learned:
     student: Path
 
 
+def read_texts(job: Job) -> Job:
+    """`job` with findings of how the teacher's tokenizer reads its texts.
+
+    Raises:
+        PipelineError: it reads otherwise than the teacher's own, or does not know the language.
+    """
+    config, corpus = job.config, job.corpus
+    folder, found = locate(config.teacher.source), tuple[str, ...]()
+    if is_other(folder):  # the student reads as its donor does
+        donor = config.student.donor or MINILM
+        found = (f"the student's first weights are {donor}'s, since the teacher is no plain BERT",)
+        folder = locate(donor)
+    vocabulary = read_tokenizer(folder, config.student.max_length)
+    check_ids_equal(vocabulary, folder, corpus.train.texts)
+    parts = {name: (part.texts, part.labels) for name, part in corpus.parts.items()}
+    found += check_readable(vocabulary, parts, corpus.name)
+    return replace(job, corpus=replace(corpus, findings=corpus.findings + found))
+
+
 def fit_teacher(job: Job) -> Path:
     """Folder of the fitted teacher.
 
@@ -74,7 +96,14 @@ def fit_teacher(job: Job) -> Path:
             f"{config.source}: this teacher lies in the output folder, where the fitted one takes "
             "its place. Copy it elsewhere, or choose another --out."
         )
-    inputs = {"corpus": job.corpus.labelled_digest, "source": source, "max_length": length}
+    inputs = {
+        "corpus": job.corpus.labelled_digest,
+        "source": source,
+        "max_length": length,
+        "new_head": config.new_head,
+    }
+    if is_other(source):
+        return _other_teacher(job, inputs)
 
     def make(folder: Path) -> None:
         fit_head(config, job.corpus, length).save(folder)
@@ -82,6 +111,24 @@ def fit_teacher(job: Job) -> Path:
     if not config.fine_tune:
         return job.cache.shared_folder(TEACHER, inputs, make, room=ROOM)
     return _fine_tuned(job, job.cache.shared_folder(FROZEN_TEACHER, inputs, make, room=ROOM))
+
+
+def _other_teacher(job: Job, inputs: dict[str, Any]) -> Path:
+    config, distillation = job.config, job.config.distill
+    weights = ("hidden_weight", "embedding_weight", "relation_weight")
+    unfit = [name for name in weights if getattr(distillation, name)]
+    if config.teacher.fine_tune or config.teacher.new_head or unfit:
+        what = f"distill.{unfit[0]}" if unfit else "--fine-tune or --new-head"
+        raise PipelineError(
+            f"{config.teacher.source}: is no BERT that a student can be cut out of, so it teaches "
+            f"as it is, by its logits alone. Leave out {what}."
+        )
+    donor = config.student.donor
+
+    def make(folder: Path) -> None:
+        with_other(config.teacher, donor, job.corpus, config.student.max_length).save(folder)
+
+    return job.cache.shared_folder(TEACHER, {**inputs, "donor": locate(donor or MINILM)}, make)
 
 
 def _fine_tuned(job: Job, frozen: Path) -> Path:

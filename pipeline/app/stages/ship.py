@@ -42,7 +42,7 @@ from ...models.calibration import Calibration, calibrate
 from ...models.lean import LeanBert
 from ...models.metrics import Evaluation, evaluate
 from ...models.student import Student, load_student
-from ...models.teacher import Teacher, load_teacher, read_score
+from ...models.teacher import Teacher, load_teacher, read_score, weights_file
 from ...targets import get_target
 from ...targets.base import Artifact
 from ...targets.inspect import examine
@@ -126,7 +126,7 @@ def _judged(job: Job, folder: Path, logits: Path, parameters: int) -> Judged:
     validation = job.corpus.validation
     calibration = calibrate(read.validation, validation.labels, job.config.gates.min_kept)
     return Judged(
-        size_bytes=(folder / "model.safetensors").stat().st_size,
+        size_bytes=weights_file(folder).stat().st_size,
         parameters=parameters,
         evaluation=evaluate(read.test, job.corpus.test.labels, read.out_of_scope, calibration),
         calibration=calibration,
@@ -278,7 +278,7 @@ def seal_bundle(
             "preset": job.config.preset,
             "command": to_command(job.config),
             "data_sha256": job.corpus.digest,
-            "teacher_sha256": sha256(learned.teacher / "model.safetensors"),
+            "teacher_sha256": sha256(weights_file(learned.teacher)),
             "student_sha256": sha256(learned.student / "model.safetensors"),
             "test_sha256": job.corpus.test_digest,
             "score": read_score(learned.teacher),

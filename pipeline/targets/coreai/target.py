@@ -1,4 +1,4 @@
-"""Core AI: int8 weights, float32 compute, one function for each of four lengths, an `.aimodel`.
+"""Core AI: int8 weights, float32 compute, a function each for 8, 16, 32 … tokens, an `.aimodel`.
 
 int8 here saves size, not time. Apple recommends float16 for speed; its runtime on Linux computes
 that 100 times slower, so that no file could be judged on every test text.

@@ -236,6 +236,7 @@ OPERATIONS: dict[str, Callable[[Mapping[str, Any]], Array]] = {
     "add": lambda a: a["x"] + a["y"],
     "sub": lambda a: a["x"] - a["y"],
     "mul": lambda a: a["x"] * a["y"],
+    "relu": lambda a: np.maximum(_wide(a["x"]), 0),
     "tanh": lambda a: np.tanh(_wide(a["x"])),
     "cast": lambda a: a["x"].astype(NAMED[str(a["dtype"])]),
     "identity": lambda a: a["x"],

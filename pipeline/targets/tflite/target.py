@@ -1,4 +1,4 @@
-"""TFLite for own apps: dynamic int8 per channel, one signature for each of four lengths.
+"""TFLite for own apps: dynamic int8 per channel, one signature for each length 8, 16, 32 and so on.
 
 The shortest signature that fits is the largest saving of latency there is: dynamic lengths do not
 convert. The 2023 Task Library would answer wrongly with this recipe, so the file makes it refuse.

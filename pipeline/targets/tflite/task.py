@@ -8,6 +8,7 @@ and lowercases ASCII only, so such texts may be answered differently there.
 import ctypes
 import io
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +23,7 @@ from . import run
 
 if TYPE_CHECKING:
     from ...models.student import Student
+    from ...models.vocabulary import Vocabulary
 
 INPUTS = ("ids", "mask", "segment_ids")  # as Task Library and Model Maker call them
 DESCRIPTIONS = {
@@ -41,6 +43,7 @@ class TFLiteTask:
     def lower(self, student: "Student", out: Path, recipe: Recipe) -> Artifact:
         """Write `tflite-task.tflite` with labels, vocabulary and tokenizer settings in it."""
         check_recipe(self.name, self.recipes, recipe)
+        check_casing(student.vocabulary)
         import_tflite_support()  # where it is missing, converting would be in vain
         from . import convert
         from .flatbuffer import tidy
@@ -78,6 +81,26 @@ class TFLiteTask:
     def read(self, artifact: Artifact) -> Contents:
         """Buffers and plan of the file."""
         return run.read(artifact)
+
+
+def check_casing(vocabulary: "Vocabulary") -> None:
+    """Refuse a vocabulary that the consumers' tokenizer would read otherwise in every text.
+
+    Raises:
+        TargetUnavailable: it is cased.
+    """
+    if not vocabulary.lowercase:
+        raise TargetUnavailable(
+            "tflite-task: the vocabulary is cased, and the tokenizers of Task Library and "
+            "MediaPipe lowercase every text. Choose tflite for your own apps, or an uncased BERT."
+        )
+
+
+def as_consumers_read(vocabulary: "Vocabulary", texts: Sequence[str]) -> list[list[int]]:
+    """The ids that Task Library and MediaPipe make of `texts`: only ASCII is lowercased."""
+    strict = replace(vocabulary, lowercase=False, strip_accents=False).tokenizer
+    lowered = ["".join(c.lower() if c.isascii() else c for c in text) for text in texts]
+    return [encoding.ids for encoding in strict.encode_batch(lowered)]
 
 
 def import_tflite_support() -> Any:

@@ -103,14 +103,27 @@ def test_verdict_with_failures_is_asked_for_again(job, tmp_path, monkeypatch):
     def judged(*_):
         failures = verdicts.pop(0)
         stored = Stored(0, {}, 0, {}, ())
-        return Verdict("x", "a runtime", stored, nothing, figures, 1.0, 0.0, 0.05, failures)
+        return Verdict(
+            target="x",
+            engine="a runtime",
+            stored=stored,
+            calibration=nothing,
+            evaluation=figures,
+            agreement=1.0,
+            same_decisions=1.0,
+            max_difference=0.0,
+            tolerance=0.05,
+            robustness={},
+            failures=failures,
+        )
 
     for name, value in {
         "load_student": lambda _: student,
         "get_target": lambda _: target,
         "examine": lambda *_: None,
         "LeanBert": lambda *_: None,
-        "over_parts": lambda *_: None,
+        "probe_texts": lambda *_: (),
+        "over_parts": lambda *_: SimpleNamespace(probes=logits),
         "run_texts": lambda *_, **__: logits,
         "judge": judged,
     }.items():

@@ -18,7 +18,8 @@ OTHERS = {
     "targets": ("tflite",),
     "recipe": "float",
     "keep_float": ("classifier", "layers.0.attention"),
-    "student.embedding": 64,
+    "student.embedding": 32,
+    "gates.min_retention": 0.9,
     "student.vocabulary": None,
 }
 

@@ -397,7 +397,7 @@ def test_assistant_has_several_replies_for_every_intent(assistant):
 def test_rare_intents_stay_in_a_sample():
     labels = np.concatenate([np.zeros(20_000, int), np.ones(3, int)])
     seen = sample_rows(labels, 4_000)
-    assert len(seen) == 4_000 + 3
+    assert 3_000 < len(seen) <= 4_000 + 3
     assert (labels[seen] == 1).sum() == 3
     assert len(sample_rows(labels[:10], 4_000)) == 10
 

@@ -18,6 +18,7 @@ from pocketbert.measure.gates import (
     probe_texts,
     run_texts,
 )
+from pocketbert.measure.noise import make_noisy
 from pocketbert.models.lean import LeanBert
 from pocketbert.models.student import Student, load_student
 from pocketbert.targets import get_target
@@ -129,6 +130,12 @@ def test_logit_that_is_not_finite_fails(value, student, toy_corpus, reference):
     assert "coreml: 1 logits are not finite" in verdict.failures[0]
 
 
+def on(corpus, logits, reference):
+    """`reference` with `logits` on the test part of another corpus, and on its noisy texts."""
+    noisy = logits[[one.row for one in make_noisy(corpus.test)]]
+    return replace(reference, test=logits, noisy=noisy)
+
+
 def verdict_of(measured, reference, corpus, gates=None):
     return judge("tflite", "x", NOTHING, measured, reference, corpus, gates or Gates())
 
@@ -190,12 +197,12 @@ def test_one_intent_lost_fails_though_the_texts_are_few_of_all(reference, toy_co
     right = 5 * np.eye(3, dtype=np.float32)[list(labels)]
     lost = right.copy()
     lost[396:] = [5, 0, 0]
-    student = replace(reference, test=right)
-    verdict = verdict_of(replace(reference, test=lost), student, corpus)
+    student = on(corpus, right, reference)
+    verdict = verdict_of(on(corpus, lost, reference), student, corpus)
     assert verdict.agreement == 0.99
     assert any("has 4 of 4 test texts of 'weather' wrong" in f for f in verdict.failures)
     lost[398:] = right[398:]  # two may be chance
-    failures = verdict_of(replace(reference, test=lost), student, corpus).failures
+    failures = verdict_of(on(corpus, lost, reference), student, corpus).failures
     assert not any("test texts of" in failure for failure in failures)
 
 
@@ -206,8 +213,8 @@ def test_one_text_of_forty_is_no_evidence(reference, toy_corpus, wrong, passes):
     right = 5 * np.eye(3, dtype=np.float32)[list(labels)]
     other = right.copy()
     other[:wrong] = [0, 0, 5]
-    student = replace(reference, test=right)
-    verdict = verdict_of(replace(reference, test=other), student, corpus)
+    student = on(corpus, right, reference)
+    verdict = verdict_of(on(corpus, other, reference), student, corpus)
     assert (verdict.failures == ()) is passes
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pocketbert.targets.inspect import PRODUCT, identify
+from pocketbert.targets.inspect import PRODUCT, _cosine, identify
 
 GENERATOR = np.random.default_rng(0)
 WEIGHTS = {
@@ -81,3 +81,12 @@ def test_matrix_product_is_known_by_every_name(name):
 )
 def test_other_operator_is_no_matrix_product(name):
     assert not PRODUCT.search(name)
+
+
+def test_rows_of_zeros_are_right_where_both_are_and_wrong_where_one_is():
+    weight = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
+    weight[:12] = 0
+    stored = np.round(weight * 40)
+    assert _cosine(stored, weight) > 0.99
+    stored[:12] = 1  # planted
+    assert _cosine(stored, weight) < 0.5

@@ -9,18 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..base.arrays import Logits
 from ..base.config import Gates
 from ..base.files import tree_bytes
 from ..base.recipes import INT4_GROUP, RECIPES, Recipe
 from ..bundle.manifest import TEXT
-from ..data.corpus import Part
+from ..data.corpus import Corpus
 from ..models.lean import LeanBert
 from ..models.metrics import accuracy, agreement
 from ..models.student import Student
 from ..targets.base import Artifact, Target
 from ..targets.inspect import examine
-from .gates import run_texts
+from .gates import JudgedLogits, probe_failures, probe_texts, run_texts
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Trial:
     size_bytes: int
     loss: float  # of accuracy against the float student, absolute
     agreement: float  # with the float student
-    failures: tuple[str, ...]  # of what the file holds
+    failures: tuple[str, ...]  # of what the file holds, and answers to odd or long texts
     taken: bool
 
     def __str__(self) -> str:
@@ -83,8 +82,8 @@ def candidates(
 def choose(
     target: Target,
     student: Student,
-    expected: Logits,
-    validation: Part,
+    expected: JudgedLogits,
+    corpus: Corpus,
     gates: Gates,
     keep_float: tuple[str, ...],
     out: Path,
@@ -92,11 +91,13 @@ def choose(
     """Lower `student` by the smallest recipe within the limits of `gates`; says why in `reason`.
 
     Args:
-        expected: the float student's logits (texts, labels) on `validation`.
+        expected: the float student's logits; of the test part, those of the probes alone are read.
         out: an empty folder, where the artefact goes.
         keep_float: parts that stay in float in every recipe.
     """
     trials = list[Trial]()
+    validation, known = corpus.validation, expected.validation
+    probes = probe_texts(corpus, student.vocabulary)
     own = student.model.config
     width = LeanBert(student.model, 1).embedding.weight.shape[1]
     for recipe in candidates(target.recipes, own.num_hidden_layers, width, keep_float):
@@ -104,19 +105,24 @@ def choose(
             artifact = target.lower(student, Path(scratch), recipe)
             what = f"Try {recipe.name} on {target.name}"
             runner = target.load(artifact)
-            logits = run_texts(runner, student.vocabulary, validation.texts, what)
-            loss = accuracy(expected, validation.labels) - accuracy(logits, validation.labels)
-            agreed = agreement(logits, expected)
+            rows = run_texts(runner, student.vocabulary, (*validation.texts, *probes), what)
+            logits, odd = rows[: len(validation.texts)], rows[len(validation.texts) :]
+            loss = accuracy(known, validation.labels) - accuracy(logits, validation.labels)
+            agreed = agreement(logits, known)
             size = tree_bytes(artifact.path)
             graph = LeanBert(student.model, student.vocabulary.max_length)
             # The recipe that was asked for, not what the artefact says of itself; but activations
             # are the target's own affair.
             asked = replace(recipe, dynamic=artifact.recipe.dynamic)
             stored = examine(target.name, target.read(artifact), size, graph, asked, gates)
+            failures = (
+                *stored.failures,
+                *probe_failures(target.name, odd, expected.probes, gates.max_probe_error),
+            )
             little = loss <= gates.max_recipe_loss and agreed >= gates.min_agreement
             # float is the last resort: what it cannot do, no recipe can, and the gates will tell
-            taken = recipe.name == "float" or (little and not stored.failures)
-            trials.append(Trial(recipe, size, loss, agreed, stored.failures, taken))
+            taken = recipe.name == "float" or (little and not failures)
+            trials.append(Trial(recipe, size, loss, agreed, failures, taken))
             if taken:
                 kept = Path(shutil.move(artifact.path, out))
                 break

@@ -117,7 +117,7 @@ def judge(
         *_accuracy_failures(target, evaluation, accuracy(student.test, labels), agreed, gates),
         *_lost_intents(target, readable.test, student.test, corpus, gates.max_class_drop),
         *_decision_failures(target, same, gates.min_same_decisions),
-        *_probe_failures(target, readable.probes, student.probes, gates.max_probe_error),
+        *probe_failures(target, readable.probes, student.probes, gates.max_probe_error),
         *stored.failures,
     ]
     return Verdict(
@@ -220,7 +220,7 @@ def _decision_failures(target: str, same: float, limit: float) -> list[str]:
     ]
 
 
-def _probe_failures(target: str, measured: Logits, student: Logits, limit: float) -> list[str]:
+def probe_failures(target: str, measured: Logits, student: Logits, limit: float) -> list[str]:
     """Logits of odd and long texts: nearly those of the student, or a length is broken."""
     spread = np.linalg.norm(student - student.mean(1, keepdims=True), axis=1)
     errors = np.linalg.norm(measured - student, axis=1) / np.maximum(spread, 1e-6)

@@ -50,7 +50,7 @@ def test_foreign_file_is_refused_by_its_path_and_stays(tmp_path, name):
 def test_run_asks_before_it_starts(tmp_path, monkeypatch):
     (tmp_path / "student").mkdir()
     (tmp_path / "student" / "notes.txt").write_text("mine")
-    monkeypatch.setattr("pocketbert.run.load_corpus", lambda *_: pytest.fail("the run began"))
+    monkeypatch.setattr("pocketbert.flow.load_corpus", lambda *_: pytest.fail("the run began"))
     with pytest.raises(PipelineError, match=r"notes.txt: pocketbert did not make this"):
         run(load_config(None, {}), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["student"]

@@ -10,7 +10,9 @@ from conftest import pocketbert
 from pocketbert.base.config import Gates
 from pocketbert.base.recipes import RECIPES
 from pocketbert.bundle.manifest import TEXT
+from pocketbert.measure import choose as choosing
 from pocketbert.measure.choose import Trial, candidates, choose, explain
+from pocketbert.measure.gates import over_parts, probe_texts
 from pocketbert.models.student import load_student
 from pocketbert.targets import get_target
 
@@ -49,10 +51,10 @@ class Lossy:
 @pytest.fixture(scope="module")
 def chosen(toy_run, toy_corpus, tmp_path_factory):
     def run(target, gates):
-        student, part = load_student(toy_run / "student"), toy_corpus.validation
-        folder = tmp_path_factory.mktemp("chosen")
-        expected = student.logits(part.texts)
-        return choose(target, student, expected, part, gates, (), folder)
+        student, folder = load_student(toy_run / "student"), tmp_path_factory.mktemp("chosen")
+        probes = probe_texts(toy_corpus, student.vocabulary)
+        expected = over_parts(toy_corpus, probes, student.logits)
+        return choose(target, student, expected, toy_corpus, gates, (), folder)
 
     return run
 
@@ -61,7 +63,7 @@ def test_recipe_that_ruins_accuracy_is_refused_and_the_next_one_taken(chosen):
     artifact = chosen(Lossy(), Gates())
     assert artifact.recipe.name == "int8" and artifact.path.exists()
     first, second = artifact.reason.split("; ")
-    assert first.startswith("int4-embedding") and first.endswith("refused")
+    assert first.startswith("int4-embedding") and "agrees 33.3%: refused" in first
     assert second.startswith("int8") and second.endswith("taken")
 
 
@@ -78,7 +80,17 @@ def test_recipe_that_is_stored_otherwise_is_refused(chosen):
     assert second.startswith("int8") and second.endswith("taken")
 
 
-def test_limit_decides(chosen):
+def test_recipe_that_errs_on_odd_texts_is_refused(chosen):
+    # Planted: what it loses on validation is allowed, and the logits are not the student's.
+    loose = replace(Gates(), max_recipe_loss=1.0, min_agreement=0.0)
+    artifact = chosen(Lossy(), loose)
+    assert (
+        artifact.recipe.name == "int8" and "odd or long texts get other logits" in artifact.reason
+    )
+
+
+def test_limit_decides(chosen, monkeypatch):
+    monkeypatch.setattr(choosing, "probe_failures", lambda *_: [])
     loose = replace(Gates(), max_recipe_loss=1.0, min_agreement=0.0)
     assert chosen(Lossy(), loose).recipe.name == "int4-embedding"
 

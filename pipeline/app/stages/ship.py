@@ -158,8 +158,8 @@ def _lower(job: Job, name: str, student: Path, expected: JudgedLogits) -> Artifa
                 artifact = choose(
                     target,
                     loaded,
-                    expected.validation,
-                    job.corpus.validation,
+                    expected,
+                    job.corpus,
                     config.gates,
                     config.keep_float,
                     folder,

@@ -153,8 +153,9 @@ def test_activations_of_the_other_recipe_are_caught(bundle, student, toy_student
     def failure_of(artifact, student, recipe):
         graph = LeanBert(student.model, student.vocabulary.max_length)
         read, size = get_target("tflite").read(artifact), tree_bytes(artifact.path)
-        (failure,) = examine("tflite", read, size, graph, RECIPES[recipe], Gates()).failures
-        return failure
+        failures = examine("tflite", read, size, graph, RECIPES[recipe], Gates()).failures
+        assert len(failures) == len(artifact.lengths)  # of every signature
+        return failures[0]
 
     dynamic = failure_of(artifact_of(bundle, "tflite"), student, "int8-compat")
     assert "14 matrix products take int8 activations" in dynamic and "asks for 0" in dynamic
@@ -404,7 +405,7 @@ def test_metadata_writer_that_drops_buffers_is_caught(monkeypatch, student, toy_
 
     lean = litert.lean(student)
     inputs = litert.sample_inputs(tflite_task.INPUTS, 64)
-    model = litert.convert({"serving_default": (tflite_task._WithSegments(lean), inputs)})
+    model = litert.convert({"serving_default": (litert.WithSegments(lean), inputs)})
     quantized = litert.quantize(model, lean, RECIPES["int8"], dynamic=False)
     with pytest.raises(PipelineError, match="dropped buffers"):
         tflite_task._with_metadata(quantized, student)

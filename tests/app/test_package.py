@@ -164,7 +164,7 @@ def test_without_labels_it_says_which_gates_were_not_run(tmp_path):
     raw.write_text("\n".join(TEXTS))
     done = pocketbert(
         *("package", str(folder), "--unlabeled", str(raw), "--targets", "tflite"),
-        *("--out", str(tmp_path / "out"), "--max-length", "32", "--min-agreement", "0.8"),
+        *("--out", str(tmp_path / "out"), "--max-length", "32", "--recipe", "float"),
     )
     assert done.returncode == 0, done.stderr
     assert "gate not run: accuracy, its drop and the calibration" in done.stdout

@@ -8,33 +8,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import lower as lower
-    from .api import run as run
-    from .app.result import RunResult as RunResult
-    from .base.config import RunConfig as RunConfig
-    from .base.errors import BundleError as BundleError
-    from .base.errors import DataError as DataError
-    from .base.errors import GateFailed as GateFailed
-    from .base.errors import InputError as InputError
-    from .base.errors import MissingExtra as MissingExtra
-    from .base.errors import ModelError as ModelError
-    from .base.errors import NotRun as NotRun
-    from .base.errors import PipelineError as PipelineError
-    from .base.errors import TargetUnavailable as TargetUnavailable
-    from .base.events import EpochScored as EpochScored
-    from .base.events import Event as Event
-    from .base.events import StageBegun as StageBegun
-    from .base.events import StageEnded as StageEnded
-    from .base.events import StageReused as StageReused
-    from .base.events import TrainingEnded as TrainingEnded
-    from .base.events import TrainingStep as TrainingStep
-    from .bundle.classify import Answer as Answer
-    from .bundle.classify import Classifier as Classifier
-    from .bundle.classify import Prediction as Prediction
-    from .bundle.open import Bundle as Bundle
+    from .api import lower, run
+    from .app.result import RunResult
+    from .base.config import RunConfig
+    from .base.errors import (
+        BundleError,
+        DataError,
+        GateFailed,
+        InputError,
+        MissingExtra,
+        ModelError,
+        NotRun,
+        PipelineError,
+        TargetUnavailable,
+    )
+    from .base.events import (
+        EpochScored,
+        Event,
+        StageBegun,
+        StageEnded,
+        StageReused,
+        TrainingEnded,
+        TrainingStep,
+    )
+    from .bundle.classify import Answer, Classifier, Prediction
+    from .bundle.open import Bundle
     from .bundle.open import open_bundle as open
-    from .models.student import Student as Student
-    from .targets.base import Artifact as Artifact
+    from .models.student import Student
+    from .targets.base import Artifact
 
 __version__ = "0.1.0"
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .app.folders import GIVEN
-from .base.config import load_config, merge
+from .base.config_file import load_config, merge
 from .base.errors import InputError, NotRun
 from .base.events import Listener, listening
 from .base.extras import explained

@@ -8,7 +8,7 @@ from .app.owned import check_out
 from .app.report.card import write_card
 from .app.report.page import write_report
 from .app.result import RunResult, assemble, read_build, write_result
-from .app.stages import learn, ship
+from .app.stages import judge, learn, ship
 from .app.stages.learn import Job, Learned
 from .base.config import RunConfig
 from .base.errors import NotRun
@@ -41,7 +41,7 @@ def run(config: RunConfig, out: Path, *, fresh: bool = False) -> RunResult | Not
         if not team.is_main():
             return NotRun("this process only helped to train")
         learned = Learned(teacher, transfer_set, student)
-        models = ship.judge_models(job, learned)
+        models = judge.judge_models(job, learned)
         artifacts = ship.lower(job, learned, models)
         verified = ship.verify(job, learned, models, artifacts)
         bundle = ship.seal_bundle(job, replies, learned, models, verified)

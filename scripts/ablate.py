@@ -29,7 +29,8 @@ from pocketbert.app.cache import Cache, described, lock  # noqa: E402
 from pocketbert.app.stages import learn as learning  # noqa: E402
 from pocketbert.app.stages.learn import Job  # noqa: E402
 from pocketbert.base.arrays import Logits  # noqa: E402
-from pocketbert.base.config import Gates, load_config  # noqa: E402
+from pocketbert.base.config import Gates  # noqa: E402
+from pocketbert.base.config_file import load_config  # noqa: E402
 from pocketbert.base.errors import NotRun  # noqa: E402
 from pocketbert.base.files import tree_bytes, write_json  # noqa: E402
 from pocketbert.base.recipes import RECIPES  # noqa: E402

@@ -26,7 +26,8 @@ import toy  # noqa: E402
 import typer  # noqa: E402
 
 from pocketbert.app.cli.console import err, out, progress  # noqa: E402
-from pocketbert.base.config import RunConfig, load_config  # noqa: E402
+from pocketbert.base.config import RunConfig  # noqa: E402
+from pocketbert.base.config_file import load_config  # noqa: E402
 from pocketbert.base.files import tree_digest  # noqa: E402
 from pocketbert.base.progress import track  # noqa: E402
 from pocketbert.flow import run  # noqa: E402

@@ -26,8 +26,9 @@ from ..models.student import load_student
 from ..models.teacher import load_teacher, read_score
 from ..models.vocabulary import Segmentation, compare_segmentation
 from .folders import BENCH, REFERENCE, REPORT, RESULT, STUDENT, TEACHER, TRAINING
+from .stages.judge import Judged, Models
 from .stages.learn import Job, Learned
-from .stages.ship import Judged, Models, Verified, list_failures
+from .stages.ship import Verified, list_failures
 
 CONFUSIONS = 12  # pairs of intents shown in the report
 

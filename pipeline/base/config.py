@@ -4,24 +4,17 @@ Each setting is declared here, once: its type, its default, its limits, what it 
 """
 
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from os import PathLike
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
-
-from .errors import PipelineError
 from .formats import DEFAULT_TARGETS, TARGETS
 from .recipes import RECIPES, Recipe, check_parts
 from .settings import Checked, declared_in, setting
 
 if sys.version_info >= (3, 11):
-    import tomllib
+    pass
 else:
-    import tomli as tomllib
+    pass
 
 AUTO = "auto"
 
@@ -276,49 +269,9 @@ PRESETS: dict[str, tuple[StudentSpec, DistillConfig]] = {
 SETTINGS = tuple(declared_in(RunConfig))
 
 
-def load_config(file: str | PathLike[str] | None, overrides: Mapping[str, Any]) -> RunConfig:
-    """Build the configuration: preset, then the TOML `file`, then `overrides` (nested, by section).
-
-    Raises:
-        PipelineError: an unreadable file, an unknown key or a value out of range, by name.
-    """
-    settings = merge(_read_toml(Path(file)) if file else {}, overrides)
-    base = with_preset(settings.get("preset", RunConfig.preset))
-    try:
-        return TypeAdapter(RunConfig).validate_python(merge(asdict(base), settings))
-    except ValidationError as error:
-        where = f"{file}: " if file else ""
-        raise PipelineError(where + "; ".join(map(_explain, error.errors()))) from error
-
-
 def with_preset(name: Any) -> RunConfig:
     """The defaults of the preset `name`; those of all where there is none such."""
     if not isinstance(name, str) or name not in PRESETS:
         return RunConfig()
     student, distill = PRESETS[name]
     return RunConfig(preset=name, student=student, distill=distill)
-
-
-def _read_toml(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PipelineError(f"{file}: not a readable TOML file ({error}).") from error
-
-
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with what `over` has, section by section."""
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = merge(merged[key], value) if both else value
-    return merged
-
-
-def _explain(error: ErrorDetails) -> str:
-    """One pydantic error as a phrase: the setting, its value, and what would do."""
-    key = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "unexpected_keyword_argument":
-        return f"unknown setting {key!r}; see docs/configuration.md for all of them"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}" if key else message

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .config import SETTINGS, RunConfig, merge, with_preset
+from .config import SETTINGS, RunConfig, with_preset
+from .config_file import merge
 from .errors import PipelineError
 
 if sys.version_info >= (3, 11):

@@ -11,7 +11,8 @@ from ..base.arrays import Logits
 from ..base.errors import BundleError
 from ..models.vocabulary import Vocabulary
 from .layout import GOLDEN
-from .manifest import Manifest, read_checked
+from .manifest import Manifest
+from .plain import read_checked
 
 GOLDEN_CASES = 200
 GOLDEN_LOGITS = 20_000  # of an artefact, about; so many fewer cases where labels are many

@@ -6,8 +6,9 @@ from pathlib import Path
 from ..base.errors import BundleError, InputError
 from ..base.files import refuse_foreign, replacing_folder
 from .layout import APPS, MANIFEST, SIGNATURE, App, foreign
-from .manifest import check_files, read_manifest
+from .manifest import read_manifest
 from .open import Bundle
+from .plain import check_files
 
 
 def install(bundle: Bundle, destination: Path) -> Path:

@@ -6,10 +6,9 @@ it may be. `manifest.schema.json` beside this file says the same to other langua
 """
 
 import re
-import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -18,31 +17,22 @@ from pydantic import (
     Field,
     JsonValue,
     StringConstraints,
-    TypeAdapter,
     ValidationError,
     model_validator,
 )
 from pydantic_core import from_json
 
 from ..base.errors import BundleError, DataError
-from ..base.files import sha256
 from ..base.recipes import Recipe
 from ..models.calibration import Score
 from .layout import MANIFEST, READ, SIGNATURE
+from .plain import MANIFEST_BYTES, READ_BYTES, read_plain
 
-T = TypeVar("T")
 SCHEMA = "1.2"  # readers refuse another number before the dot
 OLDEST = "1.1"  # that is still read
-MANIFEST_BYTES = 16 << 20
-SIGNATURE_BYTES = 4096
-READ_BYTES = 256 << 20  # of each of READ, which are read into memory
 FILE_BYTES = 4 << 30
 FILES = 10_000
 LENGTH = 1 << 16  # tokens
-LINK = (
-    "is a link, and may lead out of the bundle. Copy the bundle with its links resolved (cp -rL; "
-    "from the Hugging Face hub, download it with local_dir)."
-)
 
 
 def _inside(path: str) -> str:
@@ -241,79 +231,6 @@ def parse_manifest(folder: Path, content: bytes) -> Manifest:
         ) from error
     except ValueError as error:
         raise BundleError(f"{file}: not JSON ({error}). Make the bundle again.") from error
-
-
-def read_plain(file: Path, limit: int) -> bytes:
-    """The content of `file`, a plain one of at most `limit` bytes.
-
-    Raises:
-        BundleError: none such.
-    """
-    try:
-        found = file.lstat()
-        if stat.S_ISLNK(found.st_mode):
-            raise BundleError(f"{file}: {LINK}")
-        if not stat.S_ISREG(found.st_mode):
-            raise BundleError(f"{file}: is no plain file. Make the bundle again.")
-        if found.st_size > limit:
-            raise BundleError(
-                f"{file}: has {found.st_size:,} bytes, and {limit:,} are allowed. "
-                "Make the bundle again."
-            )
-        return file.read_bytes()
-    except OSError as error:
-        raise BundleError(
-            f"{file}: {error.strerror}. Give a bundle folder, for example build/bundle."
-        ) from error
-
-
-def read_checked(file: Path, adapter: TypeAdapter[T]) -> T:
-    """What `adapter` makes of the JSON in `file`.
-
-    Raises:
-        BundleError: no plain file, too large, or with a value that the adapter refuses.
-    """
-    try:
-        return adapter.validate_json(read_plain(file, READ_BYTES), strict=True)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        raise BundleError(
-            f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}. Make the bundle again."
-        ) from error
-
-
-def check_files(folder: Path, files: Mapping[str, FileSeal]) -> None:
-    """Hold files of the bundle in `folder` against their seals.
-
-    Raises:
-        BundleError: the first that is missing, no plain file, or another than sealed.
-    """
-    for name, seal in files.items():
-        file = folder / name
-        if link := _link(folder, name):
-            raise BundleError(f"{link}: {LINK}")
-        if not file.is_file():
-            raise BundleError(f"{file}: is missing or no plain file. Make the bundle again.")
-        size = file.stat().st_size
-        if size != seal.bytes:
-            raise BundleError(
-                f"{file}: has {size} bytes, and {seal.bytes} were sealed. Copy the bundle again."
-            )
-        if (digest := sha256(file)) != seal.sha256:
-            raise BundleError(
-                f"{file}: has sha256 {digest[:12]}…, and {seal.sha256[:12]}… was sealed: the "
-                "file was changed. Copy the bundle again."
-            )
-
-
-def _link(folder: Path, name: str) -> Path | None:
-    """The first link on the way from `folder` to its file `name`."""
-    path = folder
-    for part in PurePosixPath(name).parts:
-        path = path / part
-        if path.is_symlink():
-            return path
-    return None
 
 
 def _check_schema(folder: Path, schema: str) -> None:

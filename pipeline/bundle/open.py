@@ -26,16 +26,8 @@ from ..targets.base import Artifact, Runner
 from .classify import Answer, ChatEngine, Classifier
 from .golden import GoldenCase, read_golden
 from .layout import CHARACTERS, MANIFEST, REPLIES, SIGNATURE, VOCABULARY
-from .manifest import (
-    MANIFEST_BYTES,
-    SIGNATURE_BYTES,
-    ArtifactEntry,
-    Manifest,
-    check_files,
-    parse_manifest,
-    read_checked,
-    read_plain,
-)
+from .manifest import ArtifactEntry, Manifest, parse_manifest
+from .plain import MANIFEST_BYTES, SIGNATURE_BYTES, check_files, read_checked, read_plain
 
 ATTEMPTS = 5  # at a bundle that is replaced while it is read
 

@@ -107,7 +107,23 @@ def fine_tune(
     def score() -> float:
         return accuracy(teacher.logits(validation.texts), validation.labels)
 
-    plan = Plan(
+    teacher.head.requires_grad_(True)
+    train(
+        _Classification(teacher, config.outside_weight),
+        parameter_groups(teacher, config),
+        [len(text) for text in texts],
+        collate,
+        _plan(config, seed),
+        score=score,
+        checkpoints=checkpoints,
+    )
+    teacher.head.requires_grad_(False)
+    said = teacher.logits(train_part.texts, "Teacher labels the texts")
+    return replace(teacher, train_logits=said)
+
+
+def _plan(config: TeacherConfig, seed: int) -> Plan:
+    return Plan(
         what="Teacher learns",
         epochs=config.epochs,
         batch_size=config.batch_size,
@@ -116,19 +132,6 @@ def fine_tune(
         max_norm=MAX_NORM,
         patience=config.patience,
     )
-    teacher.head.requires_grad_(True)
-    train(
-        _Classification(teacher, config.outside_weight),
-        parameter_groups(teacher, config),
-        [len(text) for text in texts],
-        collate,
-        plan,
-        score=score,
-        checkpoints=checkpoints,
-    )
-    teacher.head.requires_grad_(False)
-    said = teacher.logits(train_part.texts, "Teacher labels the texts")
-    return replace(teacher, train_logits=said)
 
 
 class _Classification(nn.Module):

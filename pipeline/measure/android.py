@@ -114,6 +114,19 @@ def measure(
     if "Error" in started:
         raise DeviceError(f"{serial}: {started.strip().splitlines()[-1]}.")
     expected = _wait(serial, f"{record}.sha256", rules, sleep)
+    measured = _fetch(serial, record, expected)
+    check_record(measured, device.kind, bundle, target, serial)
+    return replace(
+        measured,
+        device=device.model,
+        serial=serial,
+        system=f"Android {device.release}",
+        thermal=Thermal(before=before, after=_thermal(serial)),
+    )
+
+
+def _fetch(serial: str, record: str, expected: str) -> LatencyRecord:
+    """The record on the device, whose sha256 is `expected`."""
     with TemporaryDirectory() as scratch:
         file = Path(scratch) / "record.json"
         _adb(serial, ("pull", record, str(file)), f"{serial}: pull")
@@ -123,15 +136,7 @@ def measure(
                 f"{serial}: the record has sha256 {found[:12]}…, and the app wrote "
                 f"{expected[:12]}…: it was changed on its way. Measure again."
             )
-        measured = read_record(file)
-    check_record(measured, device.kind, bundle, target, serial)
-    return replace(
-        measured,
-        device=device.model,
-        serial=serial,
-        system=f"Android {device.release}",
-        thermal=Thermal(before=before, after=_thermal(serial)),
-    )
+        return read_record(file)
 
 
 def _describe(serial: str) -> Device:

@@ -4,7 +4,8 @@ import pytest
 
 from pocketbert.app.cache import Cache, lock
 from pocketbert.base import versions
-from pocketbert.base.config import DistillConfig, load_config
+from pocketbert.base.config import DistillConfig
+from pocketbert.base.config_file import load_config
 from pocketbert.base.errors import PipelineError
 from pocketbert.base.events import StageBegun, StageEnded, StageReused, listening
 from pocketbert.base.versions import ROOMS

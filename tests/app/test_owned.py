@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pocketbert.app.owned import check_out
-from pocketbert.base.config import load_config
+from pocketbert.base.config_file import load_config
 from pocketbert.base.errors import PipelineError
 from pocketbert.base.files import tree_digest
 from pocketbert.flow import run

@@ -9,7 +9,8 @@ from pocketbert.app import search as searching
 from pocketbert.app import shapes
 from pocketbert.app.search import search
 from pocketbert.app.shapes import Found, SearchResult
-from pocketbert.base.config import DistillConfig, StudentSpec, load_config
+from pocketbert.base.config import DistillConfig, StudentSpec
+from pocketbert.base.config_file import load_config
 from pocketbert.base.errors import PipelineError
 
 TINY = {

@@ -10,7 +10,7 @@ from pocketbert.app.stages import learn as learning
 from pocketbert.app.stages import ship as shipping
 from pocketbert.app.stages.learn import Job, distill_student, fit_teacher, label_texts
 from pocketbert.app.stages.ship import Verified, list_failures
-from pocketbert.base.config import load_config
+from pocketbert.base.config_file import load_config
 from pocketbert.base.errors import NotRun
 from pocketbert.data.corpus import load_corpus
 from pocketbert.measure.gates import Verdict

@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from pocketbert.base.config import PRESETS, RunConfig, load_config
+from pocketbert.base.config import PRESETS, RunConfig
+from pocketbert.base.config_file import load_config
 from pocketbert.base.errors import PipelineError
 
 

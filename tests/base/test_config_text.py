@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pocketbert.base.config import PRESETS, SETTINGS, load_config, with_preset
+from pocketbert.base.config import PRESETS, SETTINGS, with_preset
+from pocketbert.base.config_file import load_config
 from pocketbert.base.config_text import document, read_assignments, to_command
 from pocketbert.base.errors import PipelineError
 

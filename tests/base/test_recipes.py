@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from transformers import BertConfig, BertForSequenceClassification
 
-from pocketbert.base.config import load_config
+from pocketbert.base.config_file import load_config
 from pocketbert.base.errors import PipelineError
 from pocketbert.base.recipes import RECIPES, check_parts
 from pocketbert.models.lean import LeanBert

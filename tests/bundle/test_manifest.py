@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pocketbert.base.config import load_config
+from pocketbert.base.config_file import load_config
 from pocketbert.base.errors import DataError, PipelineError
 from pocketbert.bundle import seal
 from pocketbert.bundle.manifest import NAME, check_names

@@ -9,8 +9,9 @@ import toy
 
 from pocketbert.base.errors import BundleError
 from pocketbert.bundle.golden import TORTURE
-from pocketbert.bundle.manifest import MANIFEST_BYTES, Manifest
+from pocketbert.bundle.manifest import Manifest
 from pocketbert.bundle.open import open_bundle
+from pocketbert.bundle.plain import MANIFEST_BYTES
 
 
 @pytest.fixture

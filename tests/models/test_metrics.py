@@ -4,13 +4,7 @@ from toy import overconfident
 
 from pocketbert.base.errors import NotRun
 from pocketbert.models.calibration import Calibration, calibration_error, fit_temperature
-from pocketbert.models.metrics import (
-    agreement,
-    detect_out_of_scope,
-    evaluate,
-    interval,
-    recalls,
-)
+from pocketbert.models.metrics import agreement, detect_out_of_scope, evaluate, interval, recalls
 
 RNG = np.random.default_rng(0)
 

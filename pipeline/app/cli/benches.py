@@ -11,20 +11,23 @@ from rich.console import Console
 from ...base.errors import GateFailed, NotRun, PipelineError, TargetUnavailable
 from ...base.formats import TARGETS
 from .console import err, out, print_json, progress, shown
-from .options import (
-    AllowMissing,
-    BundleFolder,
-    Json,
-    Key,
-    Place,
-    to_minutes,
-    to_names,
-    to_share,
-)
+from .options import AllowMissing, BundleFolder, Json, Key, Place, to_minutes, to_names, to_share
 
 if TYPE_CHECKING:
     from ...measure.record import LatencyRecord
 
+Artefacts = Annotated[
+    str | None, typer.Option(help=f"Artefacts, comma-separated: {','.join(TARGETS)}.")
+]
+Sustained = Annotated[
+    str, typer.Option(help="For android: how long to go on afterwards, for example 10m.")
+]
+Cores = Annotated[
+    str, typer.Option(help="For arm64, comma-separated: cortex-a53, cortex-a76, i8mm.")
+]
+Devices = Annotated[
+    str | None, typer.Option(help="For android and ios: devices; default: all connected.")
+]
 Gate = Annotated[Path | None, typer.Option(help="Baseline of instructions to compare with.")]
 Baseline = Annotated[
     Path | None, typer.Option(help="Keep the instructions as a baseline, in this file.")
@@ -37,21 +40,13 @@ Records = Annotated[
 def bench(
     bundle: BundleFolder,
     place: Annotated[Place, typer.Option("--on", help="What to measure on.")] = "host",
-    runtime: Annotated[
-        str | None, typer.Option(help=f"Artefacts, comma-separated: {','.join(TARGETS)}.")
-    ] = None,
+    runtime: Artefacts = None,
     queries: Annotated[int, typer.Option(help="Least number of queries.", min=1)] = 1024,
     seconds: Annotated[float, typer.Option(help="Least time, both clocks together.", min=0)] = 10.0,
     cool_down: Annotated[float, typer.Option(help="Seconds of rest before.", min=0)] = 0.0,
-    sustained: Annotated[
-        str, typer.Option(help="For android: how long to go on afterwards, for example 10m.")
-    ] = "0m",
-    core: Annotated[
-        str, typer.Option(help="For arm64, comma-separated: cortex-a53, cortex-a76, i8mm.")
-    ] = "cortex-a53,cortex-a76,i8mm",
-    serial: Annotated[
-        str | None, typer.Option(help="For android and ios: devices; default: all connected.")
-    ] = None,
+    sustained: Sustained = "0m",
+    core: Cores = "cortex-a53,cortex-a76,i8mm",
+    serial: Devices = None,
     gate: Gate = None,
     tolerance: Annotated[str, typer.Option(help="Growth that the gate lets pass.")] = "1%",
     baseline: Baseline = None,
@@ -61,7 +56,7 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Measure every artefact: on this host, a phone, or an emulated ARM64 processor."""
-    allowed, sustained_minutes = to_share(tolerance), to_minutes(sustained, place)
+    allowed, minutes = to_share(tolerance), to_minutes(sustained, place)
     from ...bundle.open import open_bundle
 
     opened = open_bundle(bundle, key)
@@ -69,6 +64,9 @@ def bench(
     from ...measure.host import Rules
     from ..folders import BENCH
 
+    rules = Rules(
+        queries=queries, seconds=seconds, cool_down_s=cool_down, sustained_minutes=minutes
+    )
     folder = out_folder or bundle.resolve().parent / BENCH
     with progress():
         measured = _measure(
@@ -76,30 +74,19 @@ def bench(
                 place,
                 opened,
                 to_names(runtime) or tuple(opened.artifacts),
-                Rules(
-                    queries=queries,
-                    seconds=seconds,
-                    cool_down_s=cool_down,
-                    sustained_minutes=sustained_minutes,
-                ),
+                rules,
                 cores=to_names(core) or (),
                 serials=to_names(serial) or (),
             ),
             folder,
         )
     _print(measured, folder, as_json=as_json)
-    if not measured.records:
-        raise PipelineError("Nothing could be measured, for the reasons above.")
-    if measured.failed:
-        raise PipelineError("Not everything could be measured, for the reasons above.")
+    measured.check()
     console = err if as_json else out
     if gate:
         _compare(measured.records, gate, allowed, console, allow_missing=allow_missing)
     if baseline:
-        from ...measure import regress
-
-        regress.write_baseline(measured.records, baseline)
-        err.print(f"baseline {shown(baseline)}")
+        _keep(measured.records, baseline)
 
 
 @dataclass
@@ -109,6 +96,13 @@ class _Measured:
     records: "list[LatencyRecord]" = field(default_factory=list)
     skipped: dict[str, NotRun] = field(default_factory=dict)
     failed: bool = False  # where something other than a runtime was lacking
+
+    def check(self) -> None:
+        """Raise `PipelineError` where something was not measured that could have been."""
+        if not self.records:
+            raise PipelineError("Nothing could be measured, for the reasons above.")
+        if self.failed:
+            raise PipelineError("Not everything could be measured, for the reasons above.")
 
 
 def _measure(
@@ -140,6 +134,13 @@ def _print(measured: _Measured, folder: Path, *, as_json: bool) -> None:
         print_json({"records": records, "not_run": not_run})
     else:
         show.measured(out, measured.records, measured.skipped, folder)
+
+
+def _keep(records: "Sequence[LatencyRecord]", baseline: Path) -> None:
+    from ...measure import regress
+
+    regress.write_baseline(records, baseline)
+    err.print(f"baseline {shown(baseline)}")
 
 
 def _compare(

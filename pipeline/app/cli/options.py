@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, get_args
 import typer
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
-from ...base.config import SETTINGS, load_config, merge
+from ...base.config import SETTINGS
+from ...base.config_file import load_config, merge
 from ...base.config_text import read_assignments
 from ...base.settings import Setting
 

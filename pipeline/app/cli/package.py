@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from ...base.config import load_config
+from ...base.config_file import load_config, merge
 from ...base.errors import GateFailed, NotRun
 from .console import out as console
 from .console import print_json, progress
@@ -17,36 +17,45 @@ if TYPE_CHECKING:
     from ...measure.record import LatencyRecord
     from ..stages.package import Packaged
 
+ALWAYS = {
+    # Nothing is trained, so most of the texts can judge.
+    "data": {"validation_share": 0.3, "test_share": 0.4},
+    "student": {"layers": 48},  # the model's own, once it is read
+}
+Texts = Annotated[
+    str | None, typer.Option(help="Labelled texts (.jsonl .csv .tsv .json, folder, hf:NAME).")
+]
+RawTexts = Annotated[
+    str | None, typer.Option(help="Raw texts where there are no labels: judged by agreement.")
+]
+Pieces = Annotated[
+    int | None, typer.Option(help="Word pieces to keep, by the texts given; all without it.")
+]
+Parts = Annotated[
+    str | None, typer.Option("--float", help="Parts kept in float: classifier,layers.0, …")
+]
+Replies = Annotated[str | None, typer.Option(help="JSON of what the chat says for each intent.")]
+LeastAgreement = Annotated[float | None, typer.Option(help="Gate: artefact against the model.")]
+MostDrop = Annotated[
+    float | None, typer.Option(help="Gate: accuracy an artefact may lose, absolute.")
+]
+
 
 def package(
     model: Annotated[str, typer.Argument(help="Folder or hub name of a fine-tuned classifier.")],
-    data: Annotated[
-        str | None, typer.Option(help="Labelled texts (.jsonl .csv .tsv .json, folder, hf:NAME).")
-    ] = None,
-    unlabeled: Annotated[
-        str | None, typer.Option(help="Raw texts where there are no labels: judged by agreement.")
-    ] = None,
+    data: Texts = None,
+    unlabeled: RawTexts = None,
     out_folder: OutFolder = Path("build"),
-    vocabulary: Annotated[
-        int | None, typer.Option(help="Word pieces to keep, by the texts given; all without it.")
-    ] = None,
+    vocabulary: Pieces = None,
     max_length: Annotated[int, typer.Option(help="Tokens; longer texts are cut.")] = 128,
     targets: Annotated[str | None, typer.Option(help="As in run; with commas.")] = None,
     recipe: Annotated[str | None, typer.Option(help="How weights are stored, or auto.")] = None,
-    keep_float: Annotated[
-        str | None, typer.Option("--float", help="Parts kept in float: classifier,layers.0, …")
-    ] = None,
+    keep_float: Parts = None,
     text_column: Annotated[str | None, typer.Option(help="Column of the text.")] = None,
     intent_column: Annotated[str | None, typer.Option(help="Column of the intent.")] = None,
-    replies: Annotated[
-        str | None, typer.Option(help="JSON of what the chat says for each intent.")
-    ] = None,
-    min_agreement: Annotated[
-        float | None, typer.Option(help="Gate: artefact against the model.")
-    ] = None,
-    max_drop: Annotated[
-        float | None, typer.Option(help="Gate: accuracy an artefact may lose, absolute.")
-    ] = None,
+    replies: Replies = None,
+    min_agreement: LeastAgreement = None,
+    max_drop: MostDrop = None,
     seed: Annotated[int | None, typer.Option(help="Of the split.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run every stage again.")] = False,
     as_json: Json = False,
@@ -54,7 +63,7 @@ def package(
     """Lower, verify and seal a fine-tuned classifier as it is: no distillation, no training."""
     if vocabulary is not None and not (data or unlabeled):
         raise typer.BadParameter("--vocabulary needs texts that say what to keep: give --data")
-    settings: dict[str, Any] = {
+    settings = {
         "seed": seed,
         "targets": to_names(targets),
         "recipe": recipe,
@@ -65,24 +74,17 @@ def package(
             "intent": intent_column,
             "unlabeled": unlabeled,
             "replies": replies,
-            # Nothing is trained, so most of the texts can judge.
-            "validation_share": 0.3,
-            "test_share": 0.4,
         },
         "teacher": {"source": model},
-        "student": {"max_length": max_length, "layers": 48},  # the model's own, once it is read
-        "gates": {
-            "min_agreement": min_agreement,
-            "max_accuracy_drop": max_drop if data else 1.0,
-        },
+        "student": {"max_length": max_length},
+        "gates": {"min_agreement": min_agreement, "max_accuracy_drop": max_drop if data else 1.0},
     }
-    config = load_config(None, _given(settings))
+    config = load_config(None, merge(ALWAYS, _given(settings)))
     from ..stages import package as stages
 
     with progress():
-        result = stages.package(
-            stages.Request(config, data is not None, vocabulary), out_folder, fresh=fresh
-        )
+        request = stages.Request(config, data is not None, vocabulary)
+        result = stages.package(request, out_folder, fresh=fresh)
     if as_json:
         print_json(stages.to_json(result))
     else:

@@ -31,8 +31,9 @@ from ...models.vocabulary import compare_segmentation
 from ..cache import Cache, lock
 from ..folders import BUNDLE, STUDENT
 from . import ship
+from .judge import Judged, Models
 from .learn import Job, Learned
-from .ship import Judged, Models, Verified
+from .ship import Verified
 
 RESULT = "package.json"
 OPEN = -1e6  # a threshold that every logit passes

@@ -23,54 +23,26 @@ from ...base.versions import this_platform
 from ...bundle import seal
 from ...bundle.golden import golden_texts, make_golden
 from ...bundle.open import Sealed, open_bundle
-from ...measure.baseline import guess_by_letters
 from ...measure.choose import choose
-from ...measure.floors import check_floors
 from ...measure.gates import (
     JudgedLogits,
     Verdict,
     judge,
     over_parts,
     probe_texts,
-    robust_figures,
     run_texts,
 )
 from ...measure.host import QUICK, measure, processor
-from ...measure.noise import Robustness
 from ...measure.record import LatencyRecord, read_record, write_record
-from ...models.calibration import Calibration, calibrate
 from ...models.lean import LeanBert
-from ...models.metrics import Evaluation, evaluate
-from ...models.student import Student, load_student
-from ...models.teacher import Teacher, load_teacher, read_score, weights_file
+from ...models.student import load_student
+from ...models.teacher import read_score, weights_file
 from ...targets import get_target
 from ...targets.base import Artifact
 from ...targets.inspect import examine
-from ..folders import ARTIFACTS, BENCHED, BUNDLE, REFERENCE, VERIFIED
+from ..folders import ARTIFACTS, BENCHED, BUNDLE, VERIFIED
+from .judge import Models
 from .learn import Job, Learned
-
-LETTERS, PARAMETERS = "letters.safetensors", "parameters.json"
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A float model: its figures, and the logits that artefacts are compared with."""
-
-    size_bytes: int
-    parameters: int
-    evaluation: Evaluation
-    calibration: Calibration
-    logits: JudgedLogits
-    robustness: Mapping[str, Robustness]  # by kind of noise
-
-
-@dataclass(frozen=True)
-class Models:
-    """The two float models, and why the student may not ship."""
-
-    teacher: Judged
-    student: Judged
-    failures: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -80,59 +52,6 @@ class Verified:
     artifact: Artifact
     verdict: Verdict
     golden: Logits
-
-
-def judge_models(job: Job, learned: Learned) -> Models:
-    """Figures of teacher and student in float, which must reach their floors."""
-    inputs = {
-        "corpus": job.corpus.digest,
-        "teacher": learned.teacher,
-        "student": learned.student,
-    }
-
-    def make(folder: Path) -> None:
-        loaded: dict[str, Teacher | Student] = {
-            "teacher": load_teacher(learned.teacher, job.config.student.max_length),
-            "student": load_student(learned.student),
-        }
-        probes = probe_texts(job.corpus, loaded["student"].vocabulary)
-        for name, model in loaded.items():
-            read = partial(model.logits, what=f"{name.capitalize()} reads the test")
-            logits = vars(over_parts(job.corpus, probes, read))
-            save_file(logits, folder / f"{name}.safetensors")
-        save_file({"letters": guess_by_letters(job.corpus)}, folder / LETTERS)
-        counts = {name: model.parameters for name, model in loaded.items()}
-        write_json(folder / PARAMETERS, counts)
-
-    folder = job.cache.folder(REFERENCE, inputs, make, room="learn")
-    counts = json.loads((folder / PARAMETERS).read_text(encoding="utf-8"))
-    teacher, student = (
-        _judged(job, of, folder / f"{name}.safetensors", counts[name])
-        for name, of in (("teacher", learned.teacher), ("student", learned.student))
-    )
-    failures = check_floors(
-        teacher.logits.test,
-        student.logits.test,
-        load_file(folder / LETTERS)["letters"],
-        job.corpus.test.labels,
-        job.corpus.labels,
-        job.config.gates,
-    )
-    return Models(teacher, student, failures)
-
-
-def _judged(job: Job, folder: Path, logits: Path, parameters: int) -> Judged:
-    read = JudgedLogits(**load_file(logits))
-    validation = job.corpus.validation
-    calibration = calibrate(read.validation, validation.labels, job.config.gates.min_kept)
-    return Judged(
-        size_bytes=weights_file(folder).stat().st_size,
-        parameters=parameters,
-        evaluation=evaluate(read.test, job.corpus.test.labels, read.out_of_scope, calibration),
-        calibration=calibration,
-        logits=read,
-        robustness=robust_figures(read, job.corpus, calibration.threshold),
-    )
 
 
 def lower(job: Job, learned: Learned, models: Models) -> dict[str, Artifact | NotRun]:

@@ -1,0 +1,97 @@
+"""The stage that judges the two float models: their figures, and whether they may go on."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from safetensors.numpy import load_file, save_file
+
+from ...base.files import write_json
+from ...measure.baseline import guess_by_letters
+from ...measure.floors import check_floors
+from ...measure.gates import JudgedLogits, over_parts, probe_texts, robust_figures
+from ...measure.noise import Robustness
+from ...models.calibration import Calibration, calibrate
+from ...models.metrics import Evaluation, evaluate
+from ...models.student import Student, load_student
+from ...models.teacher import Teacher, load_teacher, weights_file
+from ..folders import REFERENCE
+from .learn import Job, Learned
+
+LETTERS, PARAMETERS = "letters.safetensors", "parameters.json"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A float model: its figures, and the logits that artefacts are compared with."""
+
+    size_bytes: int
+    parameters: int
+    evaluation: Evaluation
+    calibration: Calibration
+    logits: JudgedLogits
+    robustness: Mapping[str, Robustness]  # by kind of noise
+
+
+@dataclass(frozen=True)
+class Models:
+    """The two float models, and why the student may not ship."""
+
+    teacher: Judged
+    student: Judged
+    failures: tuple[str, ...]
+
+
+def judge_models(job: Job, learned: Learned) -> Models:
+    """Figures of teacher and student in float, which must reach their floors."""
+    inputs = {
+        "corpus": job.corpus.digest,
+        "teacher": learned.teacher,
+        "student": learned.student,
+    }
+
+    def make(folder: Path) -> None:
+        loaded: dict[str, Teacher | Student] = {
+            "teacher": load_teacher(learned.teacher, job.config.student.max_length),
+            "student": load_student(learned.student),
+        }
+        probes = probe_texts(job.corpus, loaded["student"].vocabulary)
+        for name, model in loaded.items():
+            read = partial(model.logits, what=f"{name.capitalize()} reads the test")
+            logits = vars(over_parts(job.corpus, probes, read))
+            save_file(logits, folder / f"{name}.safetensors")
+        save_file({"letters": guess_by_letters(job.corpus)}, folder / LETTERS)
+        counts = {name: model.parameters for name, model in loaded.items()}
+        write_json(folder / PARAMETERS, counts)
+
+    folder = job.cache.folder(REFERENCE, inputs, make, room="measure")
+    counts = json.loads((folder / PARAMETERS).read_text(encoding="utf-8"))
+    teacher, student = (
+        _judged(job, of, folder / f"{name}.safetensors", counts[name])
+        for name, of in (("teacher", learned.teacher), ("student", learned.student))
+    )
+    failures = check_floors(
+        teacher.logits.test,
+        student.logits.test,
+        load_file(folder / LETTERS)["letters"],
+        job.corpus.test.labels,
+        job.corpus.labels,
+        job.config.gates,
+    )
+    return Models(teacher, student, failures)
+
+
+def _judged(job: Job, folder: Path, logits: Path, parameters: int) -> Judged:
+    read = JudgedLogits(**load_file(logits))
+    validation = job.corpus.validation
+    calibration = calibrate(read.validation, validation.labels, job.config.gates.min_kept)
+    return Judged(
+        size_bytes=weights_file(folder).stat().st_size,
+        parameters=parameters,
+        evaluation=evaluate(read.test, job.corpus.test.labels, read.out_of_scope, calibration),
+        calibration=calibration,
+        logits=read,
+        robustness=robust_figures(read, job.corpus, calibration.threshold),
+    )

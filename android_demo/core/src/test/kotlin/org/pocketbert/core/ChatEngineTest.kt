@@ -6,26 +6,29 @@ import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 
+/** Below every threshold: that of a margin may be negative. */
+private const val LOW = -99f
+
 class ChatEngineTest {
     private val bundle get() = Given.bundle
     private val artifact get() = bundle.artifacts.values.first()
 
-    private fun engine(height: Float): ChatEngine {
+    private fun engine(height: Float, rest: Float = 0f): ChatEngine {
         var now = 0L
-        val classifier = Given.FixedClassifier(Given.logits(1, height))
+        val classifier = Given.FixedClassifier(Given.logits(1, height, rest))
         return ChatEngine(bundle, artifact, classifier) { now += 1000; now }
     }
 
     @Test
     fun intentAtTheThresholdIsUnderstood() {
-        val answer = engine(artifact.threshold).answer("hello")
+        val answer = engine(artifact.threshold, rest = LOW).answer("hello")
         assertEquals(bundle.labels[1], answer.intent)
         assertTrue(answer.reply in bundle.replies.getValue(bundle.labels[1]))
     }
 
     @Test
     fun belowTheThresholdNothingIsUnderstood() {
-        val answer = engine(Math.nextDown(artifact.threshold)).answer("hello")
+        val answer = engine(Math.nextDown(artifact.threshold), rest = LOW).answer("hello")
         assertNull(answer.intent)
         assertEquals(bundle.labels[1], answer.nearest)
         assertTrue(answer.reply in bundle.replies.getValue(bundle.outOfScopeLabel))

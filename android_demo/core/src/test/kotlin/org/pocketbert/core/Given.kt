@@ -67,7 +67,7 @@ object Given {
         }
     }
 
-    /** Logits whose highest, of [height], is that of [label]. */
-    fun logits(label: Int, height: Float) =
-        FloatArray(bundle.labels.size) { if (it == label) height else 0f }
+    /** Logits whose highest, of [height], is that of [label]; all others are [rest]. */
+    fun logits(label: Int, height: Float, rest: Float = 0f) =
+        FloatArray(bundle.labels.size) { if (it == label) height else rest }
 }

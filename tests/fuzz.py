@@ -38,6 +38,8 @@ REFUSED, ACCEPTED, ANSWERED, DIED = "refused", "accepted", "answered", "died"
 HARMLESS = "harmless"  # an unsigned manifest that opens, its change one of words or in limits
 WORDS = re.compile(
     r"\.(schema|name|out_of_scope_label|provenance\.|tokenizer\.lowercase = True"
+    # What these mean where they are absent is what the bundle means; else characters.json differs.
+    r"|tokenizer\.(strip_accents|split_chinese) (= (True|None)|removed|renamed)"
     r"|artifacts\.[\w-]+\.(dynamic = |lengths|metrics|quantization|min_runtime|reason|verified_by"
     r"|recipe\.|temperature|threshold|tolerance))"
 )

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,6 +16,7 @@ import extras
 import pytest
 import torch
 import toy
+from command import pocketbert
 from filelock import FileLock
 from playwright.sync_api import Browser
 from pydantic import TypeAdapter
@@ -175,23 +174,6 @@ def lowered(
         return replace(artifact, path=folder / artifact.path)
 
     return lower
-
-
-def pocketbert(
-    *arguments: str, stdin: str | None = None, cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user would."""
-    return subprocess.run(
-        [sys.executable, "-m", "pocketbert", *arguments],
-        input=stdin,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=3600,  # a busy machine takes three times what a quiet one does
-        env={**os.environ, "COLUMNS": "200"},
-    )
 
 
 def sealed_run(folder: Path, *flags: str) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from conftest import pocketbert
+from command import pocketbert
 
 from pocketbert.app.result import read_result
 from pocketbert.base.files import tree_digest

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import pocketbert
+from command import pocketbert
 
 from pocketbert import __version__
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import pocketbert
+from command import pocketbert
 
 from pocketbert.app.cache import lock
 from pocketbert.base.files import replacing_folder

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import pocketbert
+from command import pocketbert
 from toy import WORDS, make_vocabulary, perturb, utterances
 from transformers import (
     AutoModelForSequenceClassification,

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from conftest import pocketbert
+from command import pocketbert
 from matplotlib import image
 
 from pocketbert.app.report import charts

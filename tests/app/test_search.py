@@ -3,7 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import pocketbert
+from command import pocketbert
 
 from pocketbert.app import search as searching
 from pocketbert.app import shapes

@@ -5,7 +5,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from conftest import pocketbert
+from command import pocketbert
 
 from pocketbert.base.errors import BundleError
 from pocketbert.bundle.compare import compare, fallen

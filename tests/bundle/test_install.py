@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from conftest import pocketbert
+from command import pocketbert
 
 from pocketbert.base.errors import BundleError, InputError, PipelineError
 from pocketbert.base.files import tree_digest

@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from conftest import pocketbert
+from command import pocketbert
 from typer.testing import CliRunner
 
 from pocketbert.app.cli.main import app

@@ -12,7 +12,7 @@ from pathlib import Path
 import extras
 import pytest
 from adb_device import AdbDevice, ScriptedPhone
-from conftest import pocketbert
+from command import pocketbert
 
 from pocketbert.base.errors import DeviceError, TargetUnavailable
 from pocketbert.base.files import digest

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import extras
 import pytest
-from conftest import pocketbert
+from command import pocketbert
 
 from pocketbert.base.errors import BundleError, TargetUnavailable
 from pocketbert.bundle.open import open_bundle

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import pocketbert
+from command import pocketbert
 
 from pocketbert.base.config import Gates
 from pocketbert.base.recipes import RECIPES

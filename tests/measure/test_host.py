@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import pocketbert
+from command import pocketbert
 from rich.console import Console
 
 from pocketbert.app.cli import benches

@@ -7,7 +7,7 @@ import textwrap
 from dataclasses import asdict, replace
 
 import pytest
-from conftest import pocketbert
+from command import pocketbert
 
 from pocketbert.base.errors import DeviceError, TargetUnavailable
 from pocketbert.base.files import digest

@@ -11,7 +11,7 @@ import extras
 import numpy as np
 import pytest
 import toy
-from conftest import pocketbert
+from command import pocketbert
 
 from pocketbert.app.result import read_result
 from pocketbert.base.config import Gates

@@ -23,7 +23,7 @@ NONE = "none"  # what is off; TOML has no word for it
 
 
 def to_command(config: RunConfig) -> str:
-    """The command that does what `config` says: whatever differs from the preset's defaults.
+    """The command that makes what `config` says: whatever differs from the preset's defaults.
 
     Files stand there by their names, wherever they lie.
     """
@@ -31,7 +31,7 @@ def to_command(config: RunConfig) -> str:
     words = ["pocketbert", "run", "--preset", config.preset]
     for one in SETTINGS:
         value = one.of(config)
-        if value == one.of(default):
+        if value == one.of(default) or not one.declared.decides:
             continue
         if one.declared.file and isinstance(value, str):
             value = _name(value)

@@ -44,7 +44,7 @@ def fit_head(config: TeacherConfig, corpus: Corpus, max_length: int) -> Teacher:
     folder = locate(config.source)
     encoder, vocabulary = load_encoder(folder, max_length)
     if config.new_head:
-        return fit_frozen(encoder, vocabulary, corpus)
+        return fit_frozen(encoder, vocabulary, corpus, folder)
     if (folder / NOTES).exists():
         found = load_teacher(folder, max_length)
         return _with_own_head(found, found.labels, corpus, folder)
@@ -57,7 +57,7 @@ def fit_head(config: TeacherConfig, corpus: Corpus, max_length: int) -> Teacher:
         names = tuple(model.config.id2label[i] for i in range(model.config.num_labels))
         found = Teacher(model.bert, head, vocabulary, names, np.empty((0, 0), np.float32))
         return _with_own_head(found, names, corpus, folder)
-    return fit_frozen(encoder, vocabulary, corpus)
+    return fit_frozen(encoder, vocabulary, corpus, folder)
 
 
 def with_other(

@@ -12,6 +12,7 @@ from typing import Any
 from ...base.config import DataConfig, RunConfig, StudentSpec
 from ...base.errors import DataError, ModelError, NotRun
 from ...base.files import sha256, write_json
+from ...base.workers import side_by_side
 from ...bundle import seal
 from ...bundle.golden import golden_texts, make_golden
 from ...bundle.open import Sealed
@@ -80,7 +81,7 @@ def package(request: Request, out: Path, *, fresh: bool = False) -> Packaged:
     Raises:
         PipelineError: a model, data or settings that cannot be used.
     """
-    with lock(out):
+    with lock(out), side_by_side(request.config.processes):
         config = request.config
         source = locate(config.teacher.source)
         whole = open_classifier(source, config.student.max_length)

@@ -9,6 +9,7 @@ from pathlib import Path
 from safetensors.numpy import load_file, save_file
 
 from ...base.files import write_json
+from ...data.corpus import Corpus
 from ...measure.baseline import guess_by_letters
 from ...measure.floors import check_floors
 from ...measure.gates import JudgedLogits, over_parts, probe_texts, robust_figures
@@ -69,8 +70,14 @@ def judge_models(job: Job, learned: Learned) -> Models:
     folder = job.cache.folder(REFERENCE, inputs, make, room="measure")
     counts = json.loads((folder / PARAMETERS).read_text(encoding="utf-8"))
     teacher, student = (
-        _judged(job, of, folder / f"{name}.safetensors", counts[name])
-        for name, of in (("teacher", learned.teacher), ("student", learned.student))
+        to_judged(
+            JudgedLogits(**load_file(folder / f"{name}.safetensors")),
+            job.corpus,
+            job.config.gates.min_kept,
+            size_bytes=weights_file(model).stat().st_size,
+            parameters=counts[name],
+        )
+        for name, model in (("teacher", learned.teacher), ("student", learned.student))
     )
     failures = check_floors(
         teacher.logits.test,
@@ -83,15 +90,16 @@ def judge_models(job: Job, learned: Learned) -> Models:
     return Models(teacher, student, failures)
 
 
-def _judged(job: Job, folder: Path, logits: Path, parameters: int) -> Judged:
-    read = JudgedLogits(**load_file(logits))
-    validation = job.corpus.validation
-    calibration = calibrate(read.validation, validation.labels, job.config.gates.min_kept)
+def to_judged(
+    logits: JudgedLogits, corpus: Corpus, keep: float, *, size_bytes: int, parameters: int
+) -> Judged:
+    """Figures of a float model by its `logits`; its threshold keeps a share `keep` of the texts."""
+    calibration = calibrate(logits.validation, corpus.validation.labels, keep)
     return Judged(
-        size_bytes=weights_file(folder).stat().st_size,
+        size_bytes=size_bytes,
         parameters=parameters,
-        evaluation=evaluate(read.test, job.corpus.test.labels, read.out_of_scope, calibration),
+        evaluation=evaluate(logits.test, corpus.test.labels, logits.out_of_scope, calibration),
         calibration=calibration,
-        logits=read,
-        robustness=robust_figures(read, job.corpus, calibration.threshold),
+        logits=logits,
+        robustness=robust_figures(logits, corpus, calibration.threshold),
     )

@@ -31,14 +31,14 @@ def to_markdown(rows: Iterable[Growth]) -> str:
     return "".join(lines)
 
 
-def main(folder: Path) -> None:
-    """Replace the table in the page."""
-    bundle = open_bundle(folder)
+def main(folders: Iterable[Path]) -> None:
+    """Replace the table in the page by that of one bundle, or of several with other artefacts."""
+    bundles = [open_bundle(folder) for folder in folders]
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
-    made = to_markdown(app_growth(bundle.path, bundle.manifest))
+    made = to_markdown(row for one in bundles for row in app_growth(one.path, one.manifest))
     PAGE.write_text(before + BEGIN + made + END + after, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(map(Path, sys.argv[1:]))

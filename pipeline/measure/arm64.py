@@ -71,7 +71,7 @@ def missing() -> str:
     return ", ".join(lacking)
 
 
-def measure(bundle: Bundle, target: str, core: str = "cortex-a76") -> LatencyRecord:
+def count_instructions(bundle: Bundle, target: str, core: str = "cortex-a76") -> LatencyRecord:
     """Reproduce the golden cases on an emulated `core`, then count instructions by length.
 
     Raises:

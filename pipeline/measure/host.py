@@ -50,7 +50,7 @@ class Rules:
 QUICK = Rules(queries=200, seconds=1.0, loads=1)
 
 
-def measure(bundle: Bundle, target: str, rules: Rules | None = None) -> LatencyRecord:
+def time_artifact(bundle: Bundle, target: str, rules: Rules | None = None) -> LatencyRecord:
     """Load `target` of an opened bundle and time it.
 
     Raises:

@@ -20,7 +20,7 @@ from pocketbert.base.errors import DataError, ModelError
 from pocketbert.bundle.open import open_bundle
 from pocketbert.models.adopt import check_same, open_classifier, with_vocabulary
 from pocketbert.models.lean import LeanBert
-from pocketbert.models.parts import KINDS
+from pocketbert.models.parts import ARCHITECTURES
 from pocketbert.models.prune import prune
 from pocketbert.models.student import load_student
 from pocketbert.models.tokenizer import save_tokenizer
@@ -44,12 +44,12 @@ def make_classifier(folder, kind, lowercase=True):
         ),
     }[kind]()
     # Apart enough that int8 changes no answer, as in a model that was trained.
-    perturb(KINDS[kind](config), 0.2).save_pretrained(folder)
+    perturb(ARCHITECTURES[kind](config), 0.2).save_pretrained(folder)
     save_tokenizer(vocabulary, folder)
     return folder
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=ARCHITECTURES)
 def classifier(request, tmp_path_factory):
     return make_classifier(tmp_path_factory.mktemp(request.param), request.param)
 
@@ -140,7 +140,7 @@ def request(folder, targets=("tflite", "coreml"), labelled=True, vocabulary=None
     return Request(config, labelled, vocabulary)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_a_classifier_becomes_a_sealed_bundle(tmp_path, kind, toy_data):
     folder = make_classifier(tmp_path / kind, kind)
     result = package(request(folder, source=str(toy_data), vocabulary=120), tmp_path / "out")

@@ -89,7 +89,7 @@ def attach(tmp_path):
 
 def measure(bundle, device, sleep=lambda s: None, rules=RULES):
     (found,) = android.devices([device.serial])
-    return android.measure(bundle, "tflite", found, rules, sleep)
+    return android.run_benchmark(bundle, "tflite", found, rules, sleep)
 
 
 def test_bundle_goes_over_and_the_record_comes_back(bundle, attach):

@@ -9,7 +9,7 @@ from ...base.files import refuse_other_file
 from ...measure.gates import Verdict
 from ...measure.record import KINDS, LatencyRecord
 from ...models.metrics import interval
-from ..owned import PAGE
+from ..owned import REPORT_MARK
 from ..result import Build
 from . import charts
 from .templates import environment
@@ -21,7 +21,7 @@ def write_report(builds: Sequence[Build], file: Path) -> Path:
     Raises:
         PipelineError: `file` is there, and no report.
     """
-    refuse_other_file(file, PAGE)
+    refuse_other_file(file, REPORT_MARK)
     page = (
         environment()
         .get_template("report.html")

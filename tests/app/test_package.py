@@ -22,7 +22,7 @@ from pocketbert.bundle.open import open_bundle
 from pocketbert.flow import package
 from pocketbert.models.adopt import check_same, open_classifier, with_vocabulary
 from pocketbert.models.lean import LeanBert
-from pocketbert.models.parts import KINDS
+from pocketbert.models.parts import ARCHITECTURES
 from pocketbert.models.prune import prune
 from pocketbert.models.student import load_student
 from pocketbert.models.tokenizer import save_tokenizer
@@ -46,7 +46,7 @@ def make_classifier(folder, kind, lowercase=True):
             **shape, dim=32, n_layers=2, n_heads=2, hidden_dim=64
         ),
     }[kind]()
-    model = KINDS[kind](config)
+    model = ARCHITECTURES[kind](config)
     rows = [
         (text, label)
         for label, words in enumerate(WORDS.values())
@@ -65,7 +65,7 @@ def make_classifier(folder, kind, lowercase=True):
     return folder
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=ARCHITECTURES)
 def classifier(request, tmp_path_factory):
     return make_classifier(tmp_path_factory.mktemp(request.param), request.param)
 
@@ -152,7 +152,7 @@ def asked(folder, targets=("tflite", "coreml"), vocabulary=None, **data):
     )
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_a_classifier_becomes_a_sealed_bundle(tmp_path, kind, toy_data):
     folder = make_classifier(tmp_path / kind, kind)
     # DistilBERT's head has a ReLU, which XNNPACK fuses.
@@ -183,7 +183,7 @@ def test_without_labels_it_says_which_gates_were_not_run(tmp_path):
         *("--out", str(tmp_path / "out"), "--max-length", "32", "--recipe", "float"),
     )
     assert done.returncode == 0, done.stderr
-    assert "not run: accuracy lost: no labelled text was given" in done.stdout
+    assert "not run: accuracy, macro F1 lost: no labelled text was given" in done.stdout
     entry = open_bundle(tmp_path / "out" / "bundle").manifest.artifacts["tflite"]
     assert entry.temperature == 1.0
     assert entry.threshold > -100

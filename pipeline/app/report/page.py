@@ -11,7 +11,7 @@ from ...measure.gates import Verdict
 from ...measure.growth import Growth, app_growth
 from ...measure.record import KINDS, LatencyRecord
 from ...models.metrics import interval
-from ..owned import PAGE
+from ..owned import REPORT_MARK
 from ..packaged import Packaged
 from ..result import Build
 from . import charts
@@ -24,7 +24,7 @@ def write_report(builds: Sequence[Build], file: Path) -> Path:
     Raises:
         PipelineError: `file` is there, and no report.
     """
-    refuse_other_file(file, PAGE)
+    refuse_other_file(file, REPORT_MARK)
     page = (
         environment()
         .get_template("report.html")
@@ -44,7 +44,7 @@ def write_package_report(result: Packaged) -> Path:
     Raises:
         PipelineError: a file of that name is there, and no report.
     """
-    refuse_other_file(result.report, PAGE)
+    refuse_other_file(result.report, REPORT_MARK)
     verdicts = {n: v for n, v in result.verdicts.items() if isinstance(v, Verdict)}
     records = [one for one in result.latency.values() if isinstance(one, LatencyRecord)]
     timed = {"host": (records, charts.by_length(records), charts.percentiles(records))}

@@ -32,7 +32,7 @@ from ...measure.gates import (
     probe_texts,
     run_texts,
 )
-from ...measure.host import QUICK, measure, processor
+from ...measure.host import QUICK, processor, time_artifact
 from ...measure.record import LatencyRecord, read_record, write_record
 from ...models.lean import LeanBert
 from ...models.student import load_student
@@ -245,7 +245,7 @@ def _bench(job: Job, name: str, bundle: Path | NotRun) -> LatencyRecord | NotRun
         return bundle
 
     def make(folder: Path) -> bool:
-        record = measure(open_bundle(bundle), name, QUICK)
+        record = time_artifact(open_bundle(bundle), name, QUICK)
         write_record(record, folder)
         return not record.busy
 

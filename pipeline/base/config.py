@@ -177,7 +177,11 @@ class Gates(Checked):
         0.97, "gate: share of texts that artefact and student both answer, or both do not", 0.0, 1.0
     )
     max_accuracy_drop: float = setting(
-        0.005, "gate: accuracy that an artefact may lose, absolute", 0.0, 1.0, flag="--max-drop"
+        0.005,
+        "gate: accuracy, and macro F1, that an artefact may lose, absolute",
+        0.0,
+        1.0,
+        flag="--max-drop",
     )
     max_class_drop: float = setting(
         0.1, "gate: share of an intent's texts that the artefact alone has wrong", 0.0, 1.0

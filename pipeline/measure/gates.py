@@ -1,5 +1,6 @@
 """The gates: an artefact, read back from disk, must do what the student does. It times nothing."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -13,7 +14,7 @@ from ..base.progress import track
 from ..bundle.golden import golden_texts
 from ..data.corpus import Corpus
 from ..models.calibration import Calibration, calibrate, find_threshold
-from ..models.metrics import Evaluation, accuracy, agreement, evaluate, interval
+from ..models.metrics import Evaluation, accuracy, agreement, evaluate, interval, macro_f1
 from ..models.vocabulary import Vocabulary
 from ..targets.base import Runner
 from ..targets.inspect import Stored
@@ -114,7 +115,8 @@ def judge(
     same = _same_decisions(readable, calibration.threshold, student, gates.min_kept)
     failures = [
         *([] if finite else [_not_finite(target, measured)]),
-        *_accuracy_failures(target, evaluation, accuracy(student.test, labels), agreed, gates),
+        *_agreement_failures(target, agreed, evaluation.texts, gates.min_agreement),
+        *_drop_failures(target, evaluation, student.test, labels, gates.max_accuracy_drop),
         *_lost_intents(target, readable.test, student.test, corpus, gates.max_class_drop),
         *_decision_failures(target, same, gates.min_same_decisions),
         *probe_failures(target, readable.probes, student.probes, gates.max_probe_error),
@@ -155,26 +157,32 @@ def _not_finite(target: str, measured: JudgedLogits) -> str:
     )
 
 
-def _accuracy_failures(
-    target: str, evaluation: Evaluation, student: float, agreed: float, gates: Gates
+def _agreement_failures(target: str, agreed: float, texts: int, limit: float) -> list[str]:
+    if agreed >= min(limit, 1 - 1 / texts):  # of few texts, a single one is no evidence
+        return []
+    low, high = interval(agreed, texts)
+    return [
+        f"{target}: agreement with the student is {agreed:.1%} of {texts} texts ({low:.1%} to "
+        f"{high:.1%} at 95 %), below the required {limit:.1%}. Keep parts in float with --float "
+        "classifier, use a larger --preset, or accept it with --min-agreement."
+    ]
+
+
+def _drop_failures(
+    target: str, evaluation: Evaluation, student: Logits, labels: tuple[int, ...], limit: float
 ) -> list[str]:
-    failures = []
-    one = 1 / evaluation.texts  # of few texts, a single one is no evidence
-    if agreed < min(gates.min_agreement, 1 - one):
-        low, high = interval(agreed, evaluation.texts)
-        failures.append(
-            f"{target}: agreement with the student is {agreed:.1%} of {evaluation.texts} texts "
-            f"({low:.1%} to {high:.1%} at 95 %), below the required {gates.min_agreement:.1%}. "
-            "Keep parts in float with --float classifier, use a larger --preset, or accept it "
-            "with --min-agreement."
-        )
-    if student - evaluation.accuracy > max(gates.max_accuracy_drop, 1.5 * one):
-        failures.append(
-            f"{target}: accuracy is {evaluation.accuracy:.1%} and the student's {student:.1%}, a "
-            f"drop above the allowed {gates.max_accuracy_drop:.1%}. Use a larger --preset, or "
-            "accept it with --max-drop."
-        )
-    return failures
+    """Accuracy and macro F1: in the first, what happens to rare intents is hardly seen."""
+    rarest = min(Counter(labels).values()) * len({*labels})
+    figures = (
+        ("accuracy", evaluation.accuracy, accuracy(student, labels), evaluation.texts),
+        ("macro F1", evaluation.macro_f1, macro_f1(student, labels), rarest),
+    )
+    return [
+        f"{target}: {name} is {measured:.1%} and the student's {wanted:.1%}, a drop above the "
+        f"allowed {limit:.1%}. Use a larger --preset, or accept it with --max-drop."
+        for name, measured, wanted, texts in figures
+        if wanted - measured > max(limit, 1.5 / texts)  # one text is no evidence
+    ]
 
 
 def _lost_intents(

@@ -214,6 +214,21 @@ def test_one_intent_lost_fails_though_the_texts_are_few_of_all(reference, toy_co
     assert not any("test texts of" in failure for failure in failures)
 
 
+def test_rare_intents_half_lost_fail_by_macro_f1_alone(reference, toy_corpus):
+    """Planted: of 1,008 texts four are wrong, two each of two rare intents: 99.6 % agree."""
+    labels = (0,) * 1000 + (1,) * 4 + (2,) * 4
+    texts = tuple(map(str, range(len(labels))))
+    corpus = replace(toy_corpus, test=replace(toy_corpus.test, texts=texts, labels=labels))
+    right = 5 * np.eye(3, dtype=np.float32)[list(labels)]
+    lost = right.copy()
+    lost[[1000, 1001, 1004, 1005]] = [5, 0, 0]
+    student = on(corpus, right, reference)
+    (failure,) = verdict_of(on(corpus, lost, reference), student, corpus).failures
+    assert failure.startswith("tflite: macro F1 is 77.7% and the student's 100.0%, a drop above")
+    lost[[1001, 1004, 1005]] = right[[1001, 1004, 1005]]  # one may be chance
+    assert verdict_of(on(corpus, lost, reference), student, corpus).failures == ()
+
+
 @pytest.mark.parametrize(("wrong", "passes"), [(1, True), (2, False)])
 def test_one_text_of_forty_is_no_evidence(reference, toy_corpus, wrong, passes):
     labels = (0, 1) * 20

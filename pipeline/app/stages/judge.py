@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -24,16 +24,27 @@ from .learn import Job, Learned
 LETTERS, PARAMETERS = "letters.safetensors", "parameters.json"
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A float model: its figures, and the logits that artefacts are compared with."""
+@dataclass(frozen=True, kw_only=True)
+class ModelResult:
+    """Figures of a float model that the run made."""
 
     size_bytes: int
     parameters: int
     evaluation: Evaluation
     calibration: Calibration
-    logits: JudgedLogits
     robustness: Mapping[str, Robustness]  # by kind of noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged(ModelResult):
+    """A float model's figures, with the logits that artefacts are compared with."""
+
+    logits: JudgedLogits
+
+    @property
+    def figures(self) -> ModelResult:
+        """The same without the logits."""
+        return ModelResult(**{one.name: getattr(self, one.name) for one in fields(ModelResult)})
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from ....measure.gates import Verdict
 from ....measure.record import LatencyRecord
 from ....models.calibration import Score
 from ....models.metrics import Evaluation, interval
-from ...result import ModelResult, RunResult
+from ...result import RunResult
+from ...stages.judge import ModelResult
 from ..console import argument, shown
 from .tables import BAD, GOOD, size, table
 

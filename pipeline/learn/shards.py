@@ -23,8 +23,9 @@ from ..base.files import first_beyond, replacing_file
 from ..base.workers import Call, Workers, workers
 from ..models.batches import SHARD, run_shard
 from ..models.encoders import load_encoder
+from ..models.function import FunctionClassifier
 from ..models.stock import BertModel
-from ..models.teacher import load_teacher, pooled
+from ..models.teacher import Teacher, load_teacher, pooled
 from ..models.vocabulary import Vocabulary
 from . import team
 
@@ -79,6 +80,13 @@ def read_texts(
             team.wait()
         for file in files:
             yield load_file(file)[ROWS]
+
+
+def source_of(teacher: Teacher, folder: Path) -> Source | None:
+    """What workers open to ask `teacher`, saved in `folder`; a function answers here alone."""
+    if isinstance(teacher.other, FunctionClassifier):
+        return None
+    return Source("logits", str(folder), teacher.vocabulary.max_length)
 
 
 def concatenated(rows: Iterator[Logits]) -> Logits:

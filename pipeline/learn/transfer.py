@@ -25,7 +25,7 @@ from ..models.calibration import fit_temperature
 from ..models.teacher import Teacher
 from .augment import nearest_words, reword
 from .losses import OUTSIDE, UNLABELLED
-from .shards import Source, on_device, read_texts
+from .shards import on_device, read_texts, source_of
 
 NOTES, OUTPUTS = "texts.json", "outputs.safetensors"
 HIDDEN, HIDDEN_BATCH = "hidden.safetensors", 32
@@ -89,7 +89,7 @@ def make_transfer_set(
     said = [teacher.train_logits]
     said += [teacher.outside_logits] if len(teacher.outside_logits) else []
     asked = (*known, *made)[sum(map(len, said)) :]
-    source = Source("logits", str(folder), teacher.vocabulary.max_length) if folder else None
+    source = source_of(teacher, folder) if folder else None
     with on_device(*teacher.modules):
         what = "Teacher labels further texts"
         said += read_texts(teacher.logits, source, asked, what, kept=kept)

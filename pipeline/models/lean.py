@@ -79,7 +79,7 @@ class LeanLayer(nn.Module):
 
 
 class LeanBert(nn.Module):
-    """A classifier of one of `parts.KINDS` for a batch of one.
+    """A classifier of one of `parts.ARCHITECTURES` for a batch of one.
 
     Position and token-type embeddings are summed ahead of time, and the last layer is computed
     for the [CLS] row only, because the classifier reads no other (bit-exact, 10-20 % less work).

@@ -16,6 +16,7 @@ from ..base.arrays import Logits
 from ..base.files import write_json
 from .batches import run_batched
 from .calibration import Score
+from .function import LABELS, FunctionClassifier
 from .other import OtherClassifier, open_other
 from .stock import BertModel, opening
 from .tokenizer import PIECES, read_object, save_tokenizer
@@ -46,8 +47,9 @@ class Teacher:
     train_logits: Logits  # (training texts, labels), in the corpus' order; made while fitting
     length: float | None = None  # to which features are scaled; None: they stay as they are
     score: Score = "highest"
-    other: OtherClassifier | None = None  # who answers in its place, where that is no BERT
-    # Of the out-of-scope training texts, where they were read while fitting; else (0, 0).
+    # Who answers in its place, where that is no BERT.
+    other: OtherClassifier | FunctionClassifier | None = None
+    # Of the out-of-scope training texts, where there are any: made while fitting.
     outside_logits: Logits = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -68,11 +70,15 @@ class Teacher:
     @property
     def parameters(self) -> int:
         """How many there are, the head's among them."""
+        if self.other:
+            return self.other.parameters
         return sum(p.numel() for module in self.modules for p in module.parameters())
 
     @property
     def modules(self) -> tuple[nn.Module, ...]:
-        """What computes its logits."""
+        """What computes its logits; of a function nothing is known."""
+        if isinstance(self.other, FunctionClassifier):
+            return ()
         return (self.other.model,) if self.other else (self.encoder, self.head)
 
     def save(self, folder: Path) -> None:
@@ -94,9 +100,9 @@ class Teacher:
 
 
 def weights_file(folder: Path) -> Path:
-    """The weights that answer, in a folder that `Teacher.save` wrote."""
-    other = folder / OTHER / WEIGHTS
-    return other if other.exists() else folder / WEIGHTS
+    """What answers, in a folder that `Teacher.save` wrote: weights, or what stands for them."""
+    others = (folder / OTHER / name for name in (WEIGHTS, LABELS))
+    return next((file for file in others if file.exists()), folder / WEIGHTS)
 
 
 def pooled(encoder: BertModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:

@@ -117,7 +117,7 @@ def test_error_ends_all_and_what_was_not_begun_is_not_done(two, tmp_path):
 def test_worker_that_is_killed_is_one_clear_error_and_another_takes_its_place(two, tmp_path):
     (future,) = two.submit([Call(work.stall, {"file": str(tmp_path / "pid")})])
     os.kill(when_written(tmp_path / "pid"), signal.SIGKILL)
-    with pytest.raises(PipelineError, match="killed by signal 9 while .*--processes 1"):
+    with pytest.raises(PipelineError, match=r"killed by signal 9 while .*--processes 1"):
         future.result()
     assert elsewhere(two, Call(work.say, {"text": "on"})) == "ON"
 

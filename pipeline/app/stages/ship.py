@@ -4,7 +4,7 @@ Stages hand each other folders, so a run that was killed goes on where it stoppe
 computes is in the room it calls.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from ...bundle.golden import golden_texts, make_golden
 from ...bundle.open import Sealed, open_bundle
 from ...measure.choose import choose
 from ...measure.gates import JudgedLogits, Verdict, judge, judged_texts, probe_texts
-from ...measure.host import QUICK, measure, processor
+from ...measure.host import QUICK, processor, time_artifact
 from ...measure.record import LatencyRecord, read_record, write_record
 from ...models.student import load_student
 from ...models.teacher import read_score, weights_file
@@ -168,8 +168,15 @@ def seal_bundle(
     learned: Learned,
     models: Models,
     verified: Mapping[str, Verified | NotRun],
+    origin: Mapping[str, Any],
+    to_sealed: Callable[[Verified], Sealed] | None = None,
 ) -> Path | NotRun:
-    """The sealed bundle of everything verified, where every gate holds."""
+    """The sealed bundle of everything verified, where every gate holds.
+
+    Args:
+        origin: what its provenance says beside data, student and versions; see `trained`.
+        to_sealed: what is sealed of an artefact; its verdict's figures by default.
+    """
     if list_failures(models, verified, job.config.required):
         return NotRun("a gate failed")
     made = {name: value for name, value in verified.items() if isinstance(value, Verified)}
@@ -180,24 +187,31 @@ def seal_bundle(
         name=job.corpus.name,
         labels=job.corpus.labels,
         vocabulary=vocabulary,
-        artifacts={name: _sealed(value) for name, value in made.items()},
+        artifacts={name: (to_sealed or _sealed)(value) for name, value in made.items()},
         replies=replies,
         golden=make_golden(texts, vocabulary, {name: v.golden for name, v in made.items()}),
         provenance={
             "seed": job.config.seed,
-            "preset": job.config.preset,
-            "command": to_command(job.config),
             "data_sha256": job.corpus.digest,
-            "teacher_sha256": sha256(weights_file(learned.teacher)),
             "student_sha256": sha256(learned.student / "model.safetensors"),
             "test_sha256": job.corpus.test_digest,
-            "score": read_score(learned.teacher),
-            "distill": asdict(job.config.distill),
-            "student": asdict(job.config.student),
             "versions": job.cache.versions,
+            **origin,
         },
         out_of_scope_label=job.config.data.out_of_scope_label,
     )
+
+
+def trained(job: Job, learned: Learned) -> dict[str, Any]:
+    """Where a student came from that was distilled."""
+    return {
+        "preset": job.config.preset,
+        "command": to_command(job.config),
+        "teacher_sha256": sha256(weights_file(learned.teacher)),
+        "score": read_score(learned.teacher),
+        "distill": asdict(job.config.distill),
+        "student": asdict(job.config.student),
+    }
 
 
 def _sealed(made: Verified) -> Sealed:
@@ -222,7 +236,7 @@ def _bench(job: Job, name: str, bundle: Path | NotRun) -> LatencyRecord | NotRun
         return bundle
 
     def make(folder: Path) -> bool:
-        record = measure(open_bundle(bundle), name, QUICK)
+        record = time_artifact(open_bundle(bundle), name, QUICK)
         write_record(record, folder)
         return not record.busy
 

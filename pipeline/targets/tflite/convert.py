@@ -12,7 +12,7 @@ from ...base.quiet import hushed
 from ...base.recipes import EMBEDDING, Recipe
 from ...models.lean import LeanBert
 from ...models.student import Student
-from ..inspect import identify
+from ..inspect import match
 
 
 @hushed()
@@ -82,7 +82,7 @@ def _outputs_of(model: bytes, graph: LeanBert, paths: set[str]) -> Iterator[str]
     for part in root.subgraphs:
         for operator in part.operators:
             buffers = [root.buffers[part.tensors[i].buffer].data for i in operator.inputs if i >= 0]
-            if any(data is not None and identify(bytes(data), wanted) for data in buffers):
+            if any(data is not None and match([bytes(data)], wanted) for data in buffers):
                 yield from (part.tensors[i].name.decode() for i in operator.outputs)
 
 

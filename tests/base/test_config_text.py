@@ -20,6 +20,7 @@ OTHERS = {
     "recipe": "float",
     "keep_float": ("classifier", "layers.0.attention"),
     "student.embedding": 32,
+    "processes": 3,
     "gates.min_retention": 0.9,
     "student.vocabulary": None,
 }

@@ -66,7 +66,9 @@ def reword(
         lambda words, generator: recombine(words, generator.choice(split), generator),
     )
     made = (generator.choice(ways)(words, generator) for words in split for _ in range(copies))
-    return tuple(sorted(set(made).difference(texts, [""])))
+    found = set(made)
+    found.difference_update(texts, [""])  # in place: there may be millions
+    return tuple(sorted(found))
 
 
 def drop_words(words: Words, generator: random.Random) -> str:

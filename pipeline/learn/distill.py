@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..base.config import DistillConfig, StudentSpec
-from ..models.batches import batch_tensors
+from ..models.batches import TokenIds, encode_once
 from ..models.student import Student
 from ..models.teacher import Teacher
 from ..models.vocabulary import MASK, SPECIAL, Vocabulary
@@ -32,6 +32,7 @@ from .transfer import HiddenStates, TransferSet
 
 WARMUP = 0.05  # share of the steps
 MAX_NORM = 1.0  # of gradients
+CHUNK = 10_000  # texts tokenized at once
 
 
 def distill(
@@ -77,9 +78,9 @@ def distill(
         max_norm=MAX_NORM,
     )
     groups = _parameter_groups(objective, config)
-    lengths = [len(text) for text in transfer_set.texts]
-    collate = _collator(student, teacher, transfer_set, objective, hidden or {})
-    train(objective, groups, lengths, collate, plan, checkpoints=checkpoints)
+    tokens = encode_once(student.vocabulary, transfer_set.texts)
+    collate = _collator(student, teacher, transfer_set, tokens, objective, hidden or {})
+    train(objective, groups, tokens.lengths, collate, plan, checkpoints=checkpoints)
     fold(student)
     return student
 
@@ -88,6 +89,7 @@ def _collator(
     student: Student,
     teacher: Teacher,
     transfer_set: TransferSet,
+    tokens: TokenIds,
     objective: "Distillation",
     hidden: Mapping[int, HiddenStates],
 ) -> Callable[[list[int]], Batch]:
@@ -97,7 +99,7 @@ def _collator(
     aligned = _aligned(vocabulary, teacher.vocabulary, texts if objective.layers else ())
 
     def collate(rows: list[int]) -> Batch:
-        ids, mask = batch_tensors(vocabulary, [texts[row] for row in rows])
+        ids, mask = tokens.batch(rows)
         batch = {"input_ids": ids, "attention_mask": mask}
         batch |= {"labels": labels[rows], "logits": logits[rows]}
         if objective.layers:
@@ -230,8 +232,12 @@ def apply_word_dropout(input_ids: Tensor, share: float, special: Tensor, mask_id
 
 def _aligned(ours: Vocabulary, theirs: Vocabulary, texts: Sequence[str]) -> Tensor:
     """Whether both vocabularies segment each text alike (texts,) bool."""
-    pairs = zip(ours.tokenize(texts), theirs.tokenize(texts), strict=True)
-    return torch.tensor([one == other for one, other in pairs])
+    alike = list[bool]()
+    for start in range(0, len(texts), CHUNK):
+        some = texts[start : start + CHUNK]
+        pairs = zip(ours.tokenize(some), theirs.tokenize(some), strict=True)
+        alike += [one == other for one, other in pairs]
+    return torch.tensor(alike)
 
 
 def _parameter_groups(objective: Distillation, config: DistillConfig) -> list[dict[str, object]]:

@@ -6,12 +6,15 @@ It minimises what a module computes for a batch; it knows neither teacher nor st
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import islice
 from math import ceil
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Sampler
@@ -24,6 +27,7 @@ from . import team
 from .checkpoint import Checkpoints, State, last, newest, restore, save
 
 Batch = dict[str, Tensor]
+Lengths = Sequence[int] | NDArray[np.int64]  # of each row
 POINTS = 200  # of a loss curve
 POOL = 50  # batches that are sorted by length together: little padding, much mixing
 
@@ -51,10 +55,10 @@ class LengthBatches(Sampler[list[int]]):
 
     drop_last = True  # none is partial
 
-    def __init__(self, lengths: Sequence[int], plan: Plan, first: int = 0) -> None:
+    def __init__(self, lengths: Lengths, plan: Plan, first: int = 0) -> None:
         self.batch_size = plan.batch_size
         self.per_epoch = -(-len(lengths) // plan.batch_size)
-        self.lengths = torch.tensor(lengths)
+        self.lengths = torch.as_tensor(lengths)
         self._plan = plan
         self._first = first
 
@@ -64,9 +68,9 @@ class LengthBatches(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         begun, seen = divmod(self._first, self.per_epoch)
         for epoch in range(begun, self._plan.epochs):
-            yield from self._epoch(epoch)[seen if epoch == begun else 0 :]
+            yield from islice(self._epoch(epoch), seen if epoch == begun else 0, None)
 
-    def _epoch(self, epoch: int) -> list[list[int]]:
+    def _epoch(self, epoch: int) -> Iterator[list[int]]:
         generator = torch.Generator().manual_seed((self._plan.seed * 1_000_003 + epoch) % 2**32)
         rows = torch.randperm(len(self.lengths), generator=generator)
         whole = self.per_epoch * self.batch_size
@@ -74,7 +78,8 @@ class LengthBatches(Sampler[list[int]]):
         pools = torch.split(rows, POOL * self.batch_size)
         ordered = torch.cat([pool[self.lengths[pool].argsort(stable=True)] for pool in pools])
         batches = torch.split(ordered, self.batch_size)
-        return [batches[i].tolist() for i in torch.randperm(len(batches), generator=generator)]
+        order = torch.randperm(len(batches), generator=generator)
+        return (batches[i].tolist() for i in order)
 
 
 class _Kept:
@@ -130,7 +135,7 @@ class _Curve:
 def train(
     module: nn.Module,
     groups: list[dict[str, Any]],
-    lengths: Sequence[int],
+    lengths: Lengths,
     collate: Callable[[list[int]], Batch],
     plan: Plan,
     *,

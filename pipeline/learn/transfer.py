@@ -5,8 +5,9 @@ Made once for a teacher and a corpus, kept on disk, and shared by all students. 
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,8 @@ from .augment import nearest_words, reword
 from .losses import OUTSIDE, UNLABELLED
 from .shards import on_device, read_texts, source_of
 
-NOTES, OUTPUTS = "texts.json", "outputs.safetensors"
+NOTES, TEXTS = "notes.json", "texts.jsonl"  # one text a line
+LABELS, LOGITS = "labels.safetensors", "logits.f32"  # the latter float32, row by row
 HIDDEN, HIDDEN_BATCH = "hidden.safetensors", 32
 SOFTENING = (0.5, 5.0)  # least and greatest temperature that distillation takes for honest
 
@@ -42,17 +44,25 @@ class TransferSet:
     temperature: float  # that makes the teacher's confidence honest
 
     def save(self, folder: Path) -> None:
-        """Write the texts as JSON, the numbers as safetensors."""
-        notes = {"temperature": self.temperature, "texts": self.texts}
+        """Write texts as JSON, a line each, labels as safetensors, logits as bare numbers."""
+        notes = {"temperature": self.temperature, "shape": self.logits.shape}
         write_json(folder / NOTES, notes)
-        save_file({"labels": self.labels, "logits": self.logits}, folder / OUTPUTS)
+        with (folder / TEXTS).open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(json.dumps(text, ensure_ascii=False) + "\n" for text in self.texts)
+        save_file({"labels": self.labels}, folder / LABELS)
+        if not (folder / LOGITS).exists():  # where they were made
+            self.logits.tofile(folder / LOGITS)
 
 
 def load_transfer_set(folder: Path) -> TransferSet:
-    """Open what `TransferSet.save` wrote."""
+    """Open what `TransferSet.save` wrote; logits, which may be gigabytes, stay on disk."""
     notes = json.loads((folder / NOTES).read_text(encoding="utf-8"))
-    numbers = load_file(folder / OUTPUTS)
-    return TransferSet(tuple(notes["texts"]), **numbers, temperature=notes["temperature"])
+    with (folder / TEXTS).open(encoding="utf-8", newline="\n") as file:
+        texts = tuple(json.loads(line) for line in file)
+    labels = load_file(folder / LABELS)["labels"]
+    # "c": torch warns of arrays that can't be written to. The file stays as it is.
+    logits = np.memmap(folder / LOGITS, np.float32, "c", shape=tuple(notes["shape"]))
+    return TransferSet(texts, labels, logits, notes["temperature"])
 
 
 def make_transfer_set(
@@ -63,6 +73,7 @@ def make_transfer_set(
     *,
     folder: Path | None = None,
     kept: Path | None = None,
+    into: Path | None = None,
 ) -> TransferSet:
     """Training texts, out-of-scope and unlabelled ones, and `copies` rewordings of each of these.
 
@@ -77,6 +88,7 @@ def make_transfer_set(
         seed: of the rewordings.
         folder: where workers find the same teacher; without it there are none.
         kept: a folder where what is done stays when this process is killed.
+        into: a folder where the logits are written, and stay; without it they are in memory.
     """
     outside, validation = corpus.train.out_of_scope, corpus.validation
     known = (*corpus.train.texts, *outside, *corpus.unlabeled)
@@ -88,22 +100,37 @@ def make_transfer_set(
     made = tuple(text for text in reworded if text_key(text) not in corpus.keys)
     said = [teacher.train_logits]
     said += [teacher.outside_logits] if len(teacher.outside_logits) else []
-    asked = (*known, *made)[sum(map(len, said)) :]
+    texts = (*known, *made)
+    asked = texts[sum(map(len, said)) :]
     source = source_of(teacher, folder) if folder else None
     with on_device(*teacher.modules):
         what = "Teacher labels further texts"
-        said += read_texts(teacher.logits, source, asked, what, kept=kept)
+        further = read_texts(teacher.logits, source, asked, what, kept=kept)
+        logits = _joined(chain(said, further), (len(texts), len(teacher.labels)), into)
     unlabelled = len(corpus.unlabeled) + len(made)
     labels = (*corpus.train.labels, *[OUTSIDE] * len(outside), *[UNLABELLED] * unlabelled)
     judged = teacher.logits(validation.texts, "Teacher is calibrated")
     temperature = fit_temperature(judged, validation.labels)
     return TransferSet(
-        (*known, *made),
+        texts,
         np.array(labels),
-        np.concatenate(said),
+        logits,
         # Softened by little more than nothing, a student would learn from hard labels.
         float(np.clip(temperature, *SOFTENING)),
     )
+
+
+def _joined(rows: Iterable[Logits], shape: tuple[int, int], into: Path | None) -> Logits:
+    """All `rows` one after the other, in a file of the folder `into` if there is one."""
+    if into is None:
+        joined: Logits = np.empty(shape, np.float32)
+    else:
+        joined = np.memmap(into / LOGITS, np.float32, "w+", shape=shape)
+    end = 0
+    for some in rows:
+        joined[end : end + len(some)] = some
+        end += len(some)
+    return joined
 
 
 def save_hidden(teacher: Teacher, texts: Sequence[str], layer: int, folder: Path) -> None:

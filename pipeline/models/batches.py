@@ -1,9 +1,11 @@
 """Texts through a float PyTorch model, in batches of similar length. It trains nothing."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..base.arrays import Logits
@@ -11,6 +13,7 @@ from ..base.progress import track
 from .vocabulary import Vocabulary
 
 ON_CPU, ON_GPU = 1 << 10, 1 << 15  # tokens in one batch
+CHUNK = 1024  # texts encoded at once
 SHARD = 1024  # texts whose batches are formed among themselves, whoever reads them
 
 
@@ -20,12 +23,37 @@ def batch_tensors(vocabulary: Vocabulary, texts: Sequence[str]) -> tuple[Tensor,
     return torch.from_numpy(encoded.input_ids), torch.from_numpy(encoded.attention_mask)
 
 
-def batch_ids(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class TokenIds:
+    """Texts as token ids, encoded once for all epochs."""
+
+    ids: NDArray[np.int32]  # of all texts, one after the other
+    lengths: NDArray[np.int64]  # tokens of each text (texts,)
+    ends: NDArray[np.int64]  # (texts,): where each text's ids end
+
+    def batch(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Ids and mask of the texts `rows`, both (rows, longest) int64."""
+        places = ((self.ends[row] - self.lengths[row], self.ends[row]) for row in rows)
+        return batch_ids([self.ids[start:end] for start, end in places])
+
+
+def encode_once(vocabulary: Vocabulary, texts: Sequence[str]) -> TokenIds:
+    """Encode all `texts`, some at a time: they may be millions."""
+    ids, lengths = list[NDArray[np.int32]](), list[NDArray[np.int64]]()
+    for start in range(0, len(texts), CHUNK):
+        encoded = vocabulary.encode(texts[start : start + CHUNK])
+        ids.append(encoded.input_ids[encoded.attention_mask.astype(bool)].astype(np.int32))
+        lengths.append(encoded.attention_mask.sum(1))
+    counts = np.concatenate(lengths)
+    return TokenIds(np.concatenate(ids), counts, counts.cumsum())
+
+
+def batch_ids(rows: Sequence[Sequence[int] | NDArray[np.int32]]) -> tuple[Tensor, Tensor]:
     """`rows` of token ids and their mask, both (batch, longest) int64; id 0 behind the shorter."""
     ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.int64)
     mask = torch.zeros_like(ids)
     for row, found in enumerate(rows):
-        ids[row, : len(found)] = torch.tensor(found)
+        ids[row, : len(found)] = torch.as_tensor(found)
         mask[row, : len(found)] = 1
     return ids, mask
 

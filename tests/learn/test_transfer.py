@@ -51,7 +51,12 @@ def test_perfect_validation_does_not_switch_distillation_off(
 
 def test_saved_transfer_set_loads_alike_without_pickle(toy_transfer_set, tmp_path):
     toy_transfer_set.save(tmp_path)
-    assert {file.suffix for file in tmp_path.iterdir()} == {".json", ".safetensors"}
+    assert {file.suffix for file in tmp_path.iterdir()} == {
+        ".json",
+        ".jsonl",
+        ".safetensors",
+        ".f32",
+    }
     again = load_transfer_set(tmp_path)
     assert again.texts == toy_transfer_set.texts
     assert np.array_equal(again.labels, toy_transfer_set.labels)

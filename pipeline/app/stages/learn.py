@@ -177,14 +177,15 @@ def label_texts(job: Job, teacher: Path) -> Path:
 
     def make(folder: Path) -> None:
         loaded = load_teacher(teacher, length)
-        make_transfer_set(loaded, job.corpus, copies, config.seed, folder=teacher, kept=kept).save(
-            folder
+        made = make_transfer_set(
+            loaded, job.corpus, copies, config.seed, folder=teacher, kept=kept, into=folder
         )
+        made.save(folder)
 
-    made = job.cache.shared_folder(TRANSFER_SET, inputs, make, room=ROOM, together=True)
+    folder = job.cache.shared_folder(TRANSFER_SET, inputs, make, room=ROOM, together=True)
     if team.is_main():
         shards.clear(shards_of)
-    return made
+    return folder
 
 
 def distill_student(job: Job, teacher: Path, transfer_set: Path) -> Path:

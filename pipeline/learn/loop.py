@@ -10,11 +10,9 @@ from itertools import islice
 from math import ceil
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Sampler
@@ -27,7 +25,6 @@ from . import team
 from .checkpoint import Checkpoints, State, last, newest, restore, save
 
 Batch = dict[str, Tensor]
-Lengths = Sequence[int] | NDArray[np.int64]  # of each row
 POINTS = 200  # of a loss curve
 POOL = 50  # batches that are sorted by length together: little padding, much mixing
 
@@ -55,7 +52,7 @@ class LengthBatches(Sampler[list[int]]):
 
     drop_last = True  # none is partial
 
-    def __init__(self, lengths: Lengths, plan: Plan, first: int = 0) -> None:
+    def __init__(self, lengths: Sequence[int], plan: Plan, first: int = 0) -> None:
         self.batch_size = plan.batch_size
         self.per_epoch = -(-len(lengths) // plan.batch_size)
         self.lengths = torch.as_tensor(lengths)
@@ -135,7 +132,7 @@ class _Curve:
 def train(
     module: nn.Module,
     groups: list[dict[str, Any]],
-    lengths: Lengths,
+    lengths: Sequence[int],
     collate: Callable[[list[int]], Batch],
     plan: Plan,
     *,

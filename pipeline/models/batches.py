@@ -28,12 +28,11 @@ class TokenIds:
     """Texts as token ids, encoded once for all epochs."""
 
     ids: NDArray[np.int32]  # of all texts, one after the other
-    lengths: NDArray[np.int64]  # tokens of each text (texts,)
     ends: NDArray[np.int64]  # (texts,): where each text's ids end
 
     def batch(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Ids and mask of the texts `rows`, both (rows, longest) int64."""
-        places = ((self.ends[row] - self.lengths[row], self.ends[row]) for row in rows)
+        places = ((self.ends[row - 1] if row else 0, self.ends[row]) for row in rows)
         return batch_ids([self.ids[start:end] for start, end in places])
 
 
@@ -44,8 +43,7 @@ def encode_once(vocabulary: Vocabulary, texts: Sequence[str]) -> TokenIds:
         encoded = vocabulary.encode(texts[start : start + CHUNK])
         ids.append(encoded.input_ids[encoded.attention_mask.astype(bool)].astype(np.int32))
         lengths.append(encoded.attention_mask.sum(1))
-    counts = np.concatenate(lengths)
-    return TokenIds(np.concatenate(ids), counts, counts.cumsum())
+    return TokenIds(np.concatenate(ids), np.concatenate(lengths).cumsum())
 
 
 def batch_ids(rows: Sequence[Sequence[int] | NDArray[np.int32]]) -> tuple[Tensor, Tensor]:

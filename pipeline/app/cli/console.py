@@ -13,7 +13,14 @@ from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from ...base.progress import showing
 
@@ -68,8 +75,9 @@ def progress() -> Iterator[None]:
         with showing(note):
             yield
         return
-    columns = (TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=err) as bars:
+    counts = (TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn())
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*counts, *times, console=err) as bars:
 
         def bar(items: Sequence[T], what: str) -> Iterable[T]:
             return bars.track(items, description=what)

@@ -210,7 +210,19 @@ class RunConfig(Checked):
     )
     seed: int = setting(0, "of splits and training", 0, 2**31 - 1, flag="--seed")
     checkpoint_steps: int = setting(
-        200, "of training between two saved states; a killed run loses fewer", 1, 1_000_000
+        200,
+        "of training between two saved states; a killed run loses fewer",
+        1,
+        1_000_000,
+        decides=False,
+    )
+    processes: int | None = setting(
+        None,
+        "that compute side by side; none is one a core",
+        1,
+        1024,
+        flag="--processes",
+        decides=False,
     )
     targets: tuple[str, ...] = setting(
         DEFAULT_TARGETS, f"formats to make: {', '.join(TARGETS)}", flag="--targets"

@@ -10,7 +10,8 @@ from ..base.files import digest
 from ..bundle.open import Bundle
 from .record import LatencyRecord
 
-FAILED = "error: "  # what an app puts before its reason, in place of what it was asked for
+# What an app puts before its reason, in place of what it was asked for.
+FAILED, MISSING = "error: ", "not run: "
 
 
 def client(program: str, remedy: str) -> str:

@@ -73,25 +73,22 @@ def main(
     warnings.filterwarnings("ignore")
     logging.getLogger().setLevel(logging.ERROR)
     texts = load_corpus(DataConfig(source=data)).parts[part]
+    said = f"{data}, {part} part, {len(texts.texts)} texts"
     with threadpool_limits(1), TemporaryDirectory() as scratch:
         measured = {
-            _name(build): measure(build, texts, Path(scratch) / str(number))
+            _name(build): measure(build, texts, said, Path(scratch) / str(number))
             for number, build in enumerate(builds)
         }
-    machine = Machine(
-        this_processor(processor()),
-        f"{datetime.now(timezone.utc):%-d %B %Y}",
-        f"{data}, {part} part, {len(texts.texts)} texts",
-        f"in blocks of {BLOCK} calls, BERT-base and DistilBERT of one; median of {BLOCKS} turns",
-        measured,
-    )
-    machines = keep(docs, machine)
+    machines = keep(docs, Machine(this_processor(processor()), measured))
     (docs / "performance.md").write_text(render(machines), encoding="utf-8")
-    draw(docs, machine)
+    draw(docs, machines[0])
 
 
-def measure(build: Path, part: Part, scratch: Path) -> Build:
-    """One row a peer for the student in `build`, and the profile of its `.pte`."""
+def measure(build: Path, part: Part, said: str, scratch: Path) -> Build:
+    """One row a peer for the student in `build`, and the profile of its `.pte`.
+
+    `said` is what `part` is called.
+    """
     scratch.mkdir()
     student, bundle = load_student(build / "student"), open_bundle(build / "bundle")
     peers = [*float_peers(student, scratch), *quantized_peers(student, scratch), *ours(bundle)]
@@ -117,7 +114,14 @@ def measure(build: Path, part: Part, scratch: Path) -> Build:
     profile = time_operators(bundle.artifacts[OURS[0]].artifact.path, LENGTHS[-1])
     table = student.model.get_input_embeddings().weight.numel()
     files = [contents(peer, peer.pte, table) for peer in peers if peer.pte]
-    return Build(rows, shares(profile), files)
+    return Build(
+        f"{datetime.now(timezone.utc):%-d %B %Y}",
+        said,
+        f"in blocks of {BLOCK} calls, BERT-base and DistilBERT of one, median of {BLOCKS} turns",
+        rows,
+        shares(profile),
+        files,
+    )
 
 
 def time_all(peers: Sequence[Peer], vocabulary: int) -> dict[str, dict[int, float]]:
@@ -182,7 +186,8 @@ def shares(times: OperatorTimes) -> dict[str, float]:
 
 
 def _name(build: Path) -> str:
-    return f"{read_result(build).preset} ({build.name})"
+    preset, folder = read_result(build).preset, build.resolve().name
+    return preset if folder == "build" or folder.endswith(preset) else f"{preset} ({folder})"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """docs/performance.md, its picture, and performance.json, which holds what was measured where.
 
-Each processor has its tables: a run replaces those of its own and leaves the others.
+Each processor has a table for each build: a run replaces those that it measured.
 """
 
 import platform
@@ -54,6 +54,9 @@ class Contents:
 class Build:
     """All that was measured of one build."""
 
+    day: str
+    texts: str
+    rounds: str  # how many calls, and in which turns
     rows: list[Row]
     shares: dict[str, float]  # of the time of the `.pte`, at the longest of LENGTHS
     contents: list[Contents]
@@ -64,9 +67,6 @@ class Machine:
     """All that was measured on one processor."""
 
     processor: str
-    day: str
-    texts: str
-    rounds: str  # how many calls, and in which turns
     builds: dict[str, Build]
 
 
@@ -81,11 +81,13 @@ def this_processor(name: str, info: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def keep(docs: Path, machine: Machine) -> list[Machine]:
-    """Put `machine` first among those of `docs`, in place of what was measured there before."""
+    """Put `machine` first among those of `docs`; it keeps what it had of other builds."""
     file = docs / "performance.json"
     known = MACHINES.validate_json(file.read_bytes()) if file.exists() else []
-    others = [other for other in known if other.processor != machine.processor]
-    machines = [machine, *others]
+    same = [one.builds for one in known if one.processor == machine.processor]
+    builds = {name: build for earlier in same for name, build in earlier.items()} | machine.builds
+    others = [one for one in known if one.processor != machine.processor]
+    machines = [Machine(machine.processor, dict(sorted(builds.items()))), *others]
     file.write_bytes(MACHINES.dump_json(machines, indent=1) + b"\n")
     return machines
 
@@ -104,17 +106,18 @@ def render(machines: Sequence[Machine]) -> str:
         f"![CPU time and size on {machines[0].processor}](performance.svg)",
     ]
     for machine in machines:
-        lines += ["", f"## {machine.processor}", f"Measured on {machine.day}, {machine.rounds}."]
+        lines += ["", f"## {machine.processor}"]
         for name, build in machine.builds.items():
-            lines += ["", f"### {name}", *_build(build, machine.texts)]
+            lines += ["", f"### {name}", *_build(build)]
     return "\n".join(lines) + "\n"
 
 
-def _build(build: Build, texts: str) -> list[str]:
+def _build(build: Build) -> list[str]:
     by_name = {row.name: row for row in build.rows}
     eager, ort = by_name[EAGER].cpu_us[32], by_name[ORT_INT8].cpu_us[32]
     return [
-        f"Accuracy and agreement with PyTorch eager: {texts}.",
+        f"Measured on {build.day}, {build.rounds}. Accuracy and agreement with PyTorch eager: "
+        f"{build.texts}.",
         "",
         "| | MB | 8 tokens, µs | 16 | 32 | of eager, at 32 | of ORT int8, at 32 | 8 to 32 tokens "
         "| agrees | accuracy |",

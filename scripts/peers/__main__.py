@@ -115,6 +115,7 @@ def measure(build: Path, part: Part, said: str, scratch: Path) -> Build:
     table = student.model.get_input_embeddings().weight.numel()
     files = [contents(peer, peer.pte, table) for peer in peers if peer.pte]
     return Build(
+        bundle.manifest.provenance.command,
         f"{datetime.now(timezone.utc):%-d %B %Y}",
         said,
         f"in blocks of {BLOCK} calls, BERT-base and DistilBERT of one, median of {BLOCKS} turns",

@@ -54,6 +54,7 @@ class Contents:
 class Build:
     """All that was measured of one build."""
 
+    command: str  # that made it
     day: str
     texts: str
     rounds: str  # how many calls, and in which turns
@@ -116,7 +117,7 @@ def _build(build: Build) -> list[str]:
     by_name = {row.name: row for row in build.rows}
     eager, ort = by_name[EAGER].cpu_us[32], by_name[ORT_INT8].cpu_us[32]
     return [
-        f"Measured on {build.day}, {build.rounds}. Accuracy and agreement with PyTorch eager: "
+        f"Made by `{build.command}`. Measured on {build.day}, {build.rounds}. Accuracy and agreement with PyTorch eager: "
         f"{build.texts}.",
         "",
         "| | MB | 8 tokens, µs | 16 | 32 | of eager, at 32 | of ORT int8, at 32 | 8 to 32 tokens "

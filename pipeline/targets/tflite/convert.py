@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ...base.errors import TargetUnavailable
 from ...base.quiet import hushed
 from ...base.recipes import EMBEDDING, Recipe
-from ...models.lean import LeanBert
+from ...models.lean import LeanBert, PlainNorm, with_norms
 from ...models.student import Student
 from ..inspect import identify
 
@@ -97,7 +97,7 @@ def sample_inputs(names: tuple[str, ...], length: int) -> dict[str, Tensor]:
 
 def lean(student: Student) -> LeanBert:
     """The lean graph of `student`, at its full length."""
-    return LeanBert(student.model, student.vocabulary.max_length)
+    return with_norms(LeanBert(student.model, student.vocabulary.max_length), PlainNorm)
 
 
 class Signature(nn.Module):

@@ -117,8 +117,8 @@ def _build(build: Build) -> list[str]:
     by_name = {row.name: row for row in build.rows}
     eager, ort = by_name[EAGER].cpu_us[32], by_name[ORT_INT8].cpu_us[32]
     return [
-        f"Made by `{build.command}`. Measured on {build.day}, {build.rounds}. Accuracy and agreement with PyTorch eager: "
-        f"{build.texts}.",
+        f"Made by `{build.command}`. Measured on {build.day}, {build.rounds}. Accuracy and "
+        f"agreement with PyTorch eager: {build.texts}.",
         "",
         "| | MB | 8 tokens, µs | 16 | 32 | of eager, at 32 | of ORT int8, at 32 | 8 to 32 tokens "
         "| agrees | accuracy |",

@@ -2,9 +2,14 @@
 
     .venv/bin/python scripts/ablate.py --data clinc150 --fine-tune
 
-Every student stays below --out, so that an interrupted call goes on where it stopped. Figures are
-of the validation part, of the float student or, with --target, of its int8 artefact; CPU seconds
-are those of its training on one thread.
+measures what each choice is worth on the preset, and the presets themselves are measured with
+
+    --preset pico --preset nano --preset small --row 0 --seeds 3 --target executorch
+
+behind it. The teacher is fitted once, and its labels are shared by all students. Every student
+stays below --out, so that an interrupted call goes on where it stopped. Figures are of the
+validation part, of the float student or, with --target, of its int8 artefact; CPU seconds are those
+of its training on one thread.
 """
 
 import hashlib
@@ -12,6 +17,7 @@ import json
 import time
 from dataclasses import asdict, astuple, dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Annotated, Any
@@ -26,11 +32,13 @@ import torch  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
 from pocketbert.app.cache import Cache, described, lock  # noqa: E402
+from pocketbert.app.cli.console import progress  # noqa: E402
 from pocketbert.app.stages import learn as learning  # noqa: E402
 from pocketbert.app.stages.learn import Job  # noqa: E402
 from pocketbert.base.arrays import Logits  # noqa: E402
-from pocketbert.base.config import Gates  # noqa: E402
-from pocketbert.base.config_file import load_config  # noqa: E402
+from pocketbert.base.config import Gates, RunConfig  # noqa: E402
+from pocketbert.base.config_file import load_config, merge  # noqa: E402
+from pocketbert.base.config_text import read_assignments  # noqa: E402
 from pocketbert.base.errors import NotRun  # noqa: E402
 from pocketbert.base.files import tree_bytes, write_json  # noqa: E402
 from pocketbert.base.recipes import RECIPES  # noqa: E402
@@ -44,7 +52,7 @@ from pocketbert.targets import get_target  # noqa: E402
 
 # What each row changes of the preset.
 ROWS: dict[str, dict[str, dict[str, Any]]] = {
-    "the preset": {},
+    "as it is": {},
     "no rewordings, as many steps": {"distill": {"augment": 0, "epochs": 14}},
     "two rewordings of each text, as many steps": {"distill": {"augment": 2, "epochs": 5}},
     "labels only": {"distill": {"logit_weight": 0.0, "label_weight": 1.0, "epochs": 14}},
@@ -82,7 +90,13 @@ def main(
     teacher: Annotated[str, typer.Option(help="Likewise.")] = "minilm",
     fine_tune: Annotated[bool, typer.Option("--fine-tune", help="Likewise.")] = False,
     unlabeled: Annotated[str | None, typer.Option(help="Likewise.")] = None,
-    preset: Annotated[str, typer.Option(help="What every row starts from.")] = "nano",
+    preset: Annotated[
+        list[str] | None, typer.Option(help="What rows start from; default: nano.")
+    ] = None,
+    assign: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting of all rows, as of pocketbert run."),
+    ] = None,
     row: Annotated[list[int] | None, typer.Option(help="Numbers of rows; default: all.")] = None,
     seeds: Annotated[int, typer.Option(help="Students for each row; the mean is printed.")] = 1,
     target: Annotated[str | None, typer.Option(help="Measure this artefact.")] = None,
@@ -91,27 +105,25 @@ def main(
     """Train what is not there yet, and print a line of a Markdown table for each row."""
     torch.set_num_threads(1)
     common = {
-        "preset": preset,
         # What is measured is validation; a test part, where there is none, takes little.
         "data": {"source": data, "unlabeled": unlabeled, "test_share": 0.01},
         "teacher": {"source": teacher, "fine_tune": fine_tune},
     }
+    common = merge(common, read_assignments(assign or ()))
     print("| | accuracy | of the teacher | agrees | AUROC | OOS found | ECE | MB | CPU s |")
     print("|---|---|---|---|---|---|---|---|---|")
-    with lock(out), threadpool_limits(1):
-        for number, (name, changes) in enumerate(ROWS.items()):
-            if row and number not in row:
-                continue
-            made = [_figures(out, common, changes, seed, target) for seed in range(seeds)]
+    chosen = [(name, ROWS[name]) for number, name in enumerate(ROWS) if not row or number in row]
+    with lock(out), threadpool_limits(1), progress():
+        for base, (name, changes) in product(preset or (RunConfig.preset,), chosen):
+            settings = merge({**common, "preset": base}, changes)
+            made = [_figures(out, settings, seed, target) for seed in range(seeds)]
             *shares, megabytes, cpu_s = map(mean, zip(*map(astuple, made), strict=True))
             cells = [f"{share:.2%}" for share in shares] + [f"{megabytes:.2f}", f"{cpu_s:.0f}"]
-            print(f"| {name} | {' | '.join(cells)} |", flush=True)
+            print(f"| {base}: {name} | {' | '.join(cells)} |", flush=True)
 
 
-def _figures(
-    out: Path, common: dict[str, Any], changes: dict[str, Any], seed: int, target: str | None
-) -> Figures:
-    config = load_config(None, {**common, **changes})
+def _figures(out: Path, settings: dict[str, Any], seed: int, target: str | None) -> Figures:
+    config = load_config(None, settings)
     corpus = load_corpus(config.data)
     teacher = learning.fit_teacher(Job(config, corpus, Cache(out)))
     # Seeds share what the teacher said; rows with as many rewordings do so, too.

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,11 @@ def test_every_room_is_in_the_order_and_says_what_it_is():
         assert ast.get_docstring(ast.parse((ROOT / room / "__init__.py").read_text("utf-8")))
 
 
+def test_a_class_has_a_name_of_its_own():
+    names = [node.name for _, tree in sources() for node in tree.body if type(node) is ast.ClassDef]
+    assert len(names) > 100 and not {name for name, count in Counter(names).items() if count > 1}
+
+
 def test_toolchains_are_imported_lazily_and_only_in_targets():
     allowed_at_the_top = ("targets", "tflite", "flatbuffer.py")  # itself imported lazily
     for parts, tree in sources():
@@ -66,7 +72,11 @@ def test_running_a_format_never_imports_its_toolchain():
 
 
 @pytest.mark.parametrize(
-    "module", ["base.config", "bundle.open", "bundle.classify", "bundle.install", "bundle.signing"]
+    "module",
+    [
+        *("base.config", "bundle.open", "bundle.classify", "bundle.install", "bundle.signing"),
+        "measure.cold",  # the memory that it reports would hold what it imports
+    ],
 )
 def test_what_an_app_or_a_server_needs_imports_no_framework(module):
     script = f"import sys, pocketbert.{module}; print(*({FRAMEWORKS!r} & sys.modules.keys()))"

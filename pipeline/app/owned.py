@@ -9,15 +9,16 @@ from ..learn import checkpoint
 from . import folders
 from .cache import foreign
 
-PAGE = '<meta name="generator" content="pocketbert">'  # in every report
-SETTINGS = "# Made by pocketbert search: what pocketbert run --config makes again."
+REPORT_MARK = '<meta name="generator" content="pocketbert">'  # in every report
+BEST_MARK = "# Made by pocketbert search: what pocketbert run --config makes again."
 PICTURE = "pocketbert search"  # the picture's title
 # What each file that a run or a search writes contains, and no other is likely to.
 MARKS = {
     folders.RESULT: ('"learned_from"', '"verdicts"'),
-    folders.REPORT: (PAGE,),
+    folders.PACKAGED: ('"architecture"', '"verdicts"'),
+    folders.REPORT: (REPORT_MARK,),
     folders.FOUND: ('"min_retention"', '"found"'),
-    folders.BEST: (SETTINGS,),
+    folders.BEST: (BEST_MARK,),
     folders.FRONT: (f"<dc:title>{PICTURE}</dc:title>",),
 }
 

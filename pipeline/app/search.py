@@ -30,7 +30,7 @@ from ..models.student import load_student
 from ..models.teacher import Teacher, load_teacher
 from .cache import Cache, lock
 from .folders import FOUND, MEASURED, SHAPES
-from .owned import SETTINGS, check_out
+from .owned import BEST_MARK, check_out
 from .report.charts import draw_front
 from .shapes import Found, SearchResult, can_be_cut, name_of, propose, to_parameters
 from .stages import learn as learning
@@ -237,7 +237,7 @@ def _read(file: Path) -> Found:
 def _write_settings(file: Path, config: RunConfig) -> None:
     """What `pocketbert run --config` needs to make this student again."""
     content = tomli_w.dumps(_without_none(asdict(config)))
-    file.write_text(f"{SETTINGS}\n{content}", encoding="utf-8")
+    file.write_text(f"{BEST_MARK}\n{content}", encoding="utf-8")
 
 
 def _without_none(value: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ChangedAnswer:
     """A golden text that an artefact of both bundles answers otherwise now."""
 
     artifact: str
@@ -40,10 +40,10 @@ class Difference:
     artifacts: dict[str, Figures]
     same_test: bool | None  # whether both were measured on the same texts; None: one does not tell
     golden_texts: int  # that both have
-    answers: tuple[Answer, ...]
+    answers: tuple[ChangedAnswer, ...]
 
 
-def compare(old: Bundle, new: Bundle) -> Difference:
+def compare_bundles(old: Bundle, new: Bundle) -> Difference:
     """Compare what was sealed; nothing is run."""
     then, now = _cases(old), _cases(new)
     shared = [text for text in then if text in now]
@@ -55,7 +55,7 @@ def compare(old: Bundle, new: Bundle) -> Difference:
         same_test=_same_test(old, new),
         golden_texts=len(shared),
         answers=tuple(
-            Answer(name, text, before, after)
+            ChangedAnswer(name, text, before, after)
             for name in names
             if name in old.artifacts and name in new.artifacts
             for text in shared

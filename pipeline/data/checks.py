@@ -29,19 +29,29 @@ def text_key(text: str) -> str:
     return " ".join(text.lower().split())
 
 
+def drop_empty(rows: Iterable[Row]) -> tuple[list[Row], tuple[str, ...]]:
+    """Rows with a text of which something can be read, and findings: of others, of damage."""
+    kept, findings = [], []
+    for row in rows:
+        # BERT drops control characters, marks and blanks: no token of the text would be left.
+        if all(unicodedata.category(character)[0] in "CMZ" for character in row.text):
+            findings.append(f"{row.where}: empty text, left out")
+        else:
+            kept.append(row)
+    return kept, (*findings, *_damaged(kept))
+
+
 def drop_repeats(rows: Iterable[Row]) -> tuple[list[Row], list[Row], tuple[str, ...]]:
     """Rows that are kept, rows that repeat one of these, and findings.
 
-    Texts that are empty or repeated go, training copies first, so that no part leaks.
+    Texts that are repeated go, training copies first, so that no part leaks.
     """
     findings, kept, repeats, seen = [], [], [], dict[str, Row]()
     # Test before validation before training: a text in two parts stays where it is measured.
     order = {part: rank for rank, part in enumerate(("test", "validation", "train", None))}
     for row in sorted(rows, key=lambda row: order[row.part]):
         key = text_key(row.text)
-        if not key:
-            findings.append(f"{row.where}: empty text, left out")
-        elif key not in seen:
+        if key not in seen:
             seen[key] = row
             kept.append(row)
         else:
@@ -52,7 +62,7 @@ def drop_repeats(rows: Iterable[Row]) -> tuple[list[Row], list[Row], tuple[str, 
             )
             repeats.append(row)
             findings.append(f"{row.where}: same text as {first.where}{parts}{clash}, left out")
-    return kept, repeats, (*findings, *_damaged(kept))
+    return kept, repeats, tuple(findings)
 
 
 def _damaged(rows: Sequence[Row]) -> list[str]:

@@ -22,7 +22,7 @@ from sklearn.model_selection import train_test_split
 
 from ..base.config import DataConfig
 from ..base.errors import DataError
-from .checks import check_counts, check_intents, drop_repeats, text_key
+from .checks import check_counts, check_intents, drop_empty, drop_repeats, text_key
 from .records import read_text
 from .rows import BUILT_IN, Row, read_file, read_source, read_unlabeled
 
@@ -101,8 +101,9 @@ def load_corpus(config: DataConfig, seed: int = 0) -> Corpus:
         extra = read_file(Path(config.out_of_scope), config, intent_required=False)
         rows += [replace(row, intent=None) for row in extra.rows]
         findings += extra.findings
+    rows, empty = drop_empty(rows)
     rows, repeats, dropped = drop_repeats(rows)
-    findings += check_intents(rows) + dropped
+    findings += check_intents(rows) + empty + dropped
     corpus = _assemble(config.source, _divide(rows, repeats, config, seed), findings)
     return _with_unlabeled(corpus, config.unlabeled, config) if config.unlabeled else corpus
 
@@ -112,7 +113,8 @@ def read_labelled(
 ) -> tuple[Part, tuple[str, ...]]:
     """Read one labelled file, as a part for evaluation against known `labels`.
 
-    Of a file that holds several parts, only the test part is read.
+    Of a file that holds several parts, only the test part is read. Repeated texts stay: that some
+    are sent more often is part of what is measured.
 
     Also returned are the findings: rows left out, with line numbers.
 
@@ -124,7 +126,7 @@ def read_labelled(
     # What a model may have learned from measures nothing.
     if any(row.part == "test" for row in given):
         given = tuple(row for row in given if row.part == "test")
-    rows, _, dropped = drop_repeats(given)
+    rows, empty = drop_empty(given)
     if not any(row.intent is not None for row in rows):
         raise DataError(f"{file}: holds no in-scope row; give at least one text with its intent.")
     known = {None, *labels}
@@ -134,7 +136,7 @@ def read_labelled(
                 f"{row.where}: intent {row.intent!r} is not one of the bundle's {len(labels)}. "
                 "Evaluate on data with the labels that the bundle was trained on."
             )
-    return _part(rows, labels), read.findings + dropped
+    return _part(rows, labels), read.findings + empty
 
 
 def read_replies(config: DataConfig, labels: tuple[str, ...]) -> dict[str, list[str]]:
@@ -174,7 +176,7 @@ def _replies_file(config: DataConfig) -> Path | None:
     if config.source in BUILT_IN:
         return Path(str(resources.files("pocketbert.data") / config.source / "replies.json"))
     beside = Path(config.source) / "replies.json"
-    return beside if beside.is_file() else None
+    return beside if config.source and beside.is_file() else None
 
 
 def _divide(

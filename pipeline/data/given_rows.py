@@ -13,7 +13,7 @@ from ..base.errors import DataError
 from ..base.files import foreign_to_mark, mark, replacing_folder
 from .records import PART_NAMES
 
-KINDS = "rows of (text, label), a DataFrame, a Dataset, or a mapping of these by part"
+ACCEPTED = "rows of (text, label), a DataFrame, a Dataset, or a mapping of these by part"
 
 
 def keep_rows(data: Any, folder: Path, config: DataConfig) -> Path:
@@ -65,10 +65,10 @@ def _pairs(data: Any, config: DataConfig) -> Iterator[tuple[str, str | None]]:
     elif isinstance(data, Iterable) and not isinstance(data, (str, bytes)):
         for row in data:
             if not isinstance(row, (tuple, list)) or len(row) != 2:
-                raise DataError(f"data: {row!r:.60} is no pair of text and label. Give {KINDS}.")
+                raise DataError(f"data: {row!r:.60} is no pair of text and label. Give {ACCEPTED}.")
             yield _checked(*row)
     else:
-        raise DataError(f"data: a {type(data).__name__} holds no labelled text. Give {KINDS}.")
+        raise DataError(f"data: a {type(data).__name__} holds no labelled text. Give {ACCEPTED}.")
 
 
 def _label_column(columns: list[str], config: DataConfig) -> str:

@@ -17,8 +17,8 @@ from .records import OUTSIDE, PART_NAMES, SUFFIXES, Record, read_records, read_t
 
 BUILT_IN = ("assistant",)
 BESIDE = ("replies.json",)  # read elsewhere
-KINDS = {list: "a list", dict: "an object", bool: "true or false", int: "a number"}
-KINDS |= {float: "a number with a point"}
+TYPE_WORDS = {list: "a list", dict: "an object", bool: "true or false", int: "a number"}
+TYPE_WORDS |= {float: "a number with a point"}
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _text(where: str, value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     raise DataError(
-        f"{where}: the text is {KINDS.get(type(value), type(value).__name__)}. Give a string."
+        f"{where}: the text is {TYPE_WORDS.get(type(value), type(value).__name__)}. Give a string."
     )
 
 
@@ -173,7 +173,7 @@ def _intent(where: str, value: Any) -> str:
         )
     if value is not None and (isinstance(value, bool) or not isinstance(value, (str, int))):
         raise DataError(
-            f"{where}: the intent is {KINDS.get(type(value), type(value).__name__)}. "
+            f"{where}: the intent is {TYPE_WORDS.get(type(value), type(value).__name__)}. "
             "Give a string or a whole number."
         )
     intent = unicodedata.normalize("NFC", str("" if value is None else value).strip())

@@ -44,7 +44,7 @@ STATES = {
 
 
 @dataclass(frozen=True)
-class Device:
+class AndroidDevice:
     """One device that adb reaches."""
 
     serial: str
@@ -53,7 +53,7 @@ class Device:
     kind: Kind
 
 
-def devices(serials: Sequence[str] = ()) -> tuple[Device, ...]:
+def devices(serials: Sequence[str] = ()) -> tuple[AndroidDevice, ...]:
     """The devices that adb reaches; only those in `serials` where any is given.
 
     Raises:
@@ -77,10 +77,10 @@ def devices(serials: Sequence[str] = ()) -> tuple[Device, ...]:
     return tuple(map(_describe, chosen))
 
 
-def measure(
+def run_benchmark(
     bundle: Bundle,
     target: str,
-    device: Device,
+    device: AndroidDevice,
     rules: Rules,
     sleep: Callable[[float], None] = time.sleep,
 ) -> LatencyRecord:
@@ -139,7 +139,7 @@ def _fetch(serial: str, record: str, expected: str) -> LatencyRecord:
         return read_record(file)
 
 
-def _describe(serial: str) -> Device:
+def _describe(serial: str) -> AndroidDevice:
     names = (
         *("ro.product.model", "ro.build.version.release", "ro.hardware"),
         *("ro.kernel.qemu", "ro.product.device", "ro.boot.hardware"),
@@ -150,7 +150,7 @@ def _describe(serial: str) -> Device:
         hardware in EMULATORS or boot in EMULATORS or qemu == "1" or product.startswith("vsoc")
     )
     kind: Kind = "android-emulator" if emulated else "android-device"
-    return Device(serial, model or serial, release or "unknown", kind)
+    return AndroidDevice(serial, model or serial, release or "unknown", kind)
 
 
 def _wait(serial: str, marker: str, rules: Rules, sleep: Callable[[float], None]) -> str:

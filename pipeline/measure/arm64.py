@@ -5,7 +5,6 @@ depends on clocks and caches, is not known here. `scripts/arm64` sets everything
 """
 
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -23,6 +22,7 @@ from ..base.progress import track
 from ..bundle.open import Bundle
 from ..models.cost import multiply_adds
 from .host import LENGTHS, sample_texts, text_of
+from .programs import output_of
 from .record import Instructions, LatencyRecord, LengthCost
 
 TOOLS = Path(__file__).parents[2] / ".arm64"
@@ -71,7 +71,7 @@ def missing() -> str:
     return ", ".join(lacking)
 
 
-def measure(bundle: Bundle, target: str, core: str = "cortex-a76") -> LatencyRecord:
+def count_instructions(bundle: Bundle, target: str, core: str = "cortex-a76") -> LatencyRecord:
     """Reproduce the golden cases on an emulated `core`, then count instructions by length.
 
     Raises:
@@ -157,20 +157,10 @@ def _run(
             str(repeats),
         ]
         lines = "".join(f"{len(ids)} {' '.join(map(str, ids))}\n" for ids in texts)
-        try:
-            done = subprocess.run(  # noqa: S603  our own program
-                command, input=lines, capture_output=True, text=True, check=False, timeout=HANGS
-            )
-        except subprocess.TimeoutExpired as error:
-            raise BundleError(
-                f"{target}: the runner on an emulated {core} did not end within {HANGS} s. Try "
-                "again when the machine has less to do."
-            ) from error
-        if done.returncode != 0:
-            last = done.stderr.strip().rpartition("\n")[2]
-            raise BundleError(f"{target}: the runner failed on an emulated {core}: {last}")
+        what = f"{target} on an emulated {core}"
+        printed = output_of(command, what, HANGS, stdin=lines)
         total, simd, sdot = map(int, counts.read_text(encoding="utf-8").split())
-    rows = [[float(value) for value in line.split()] for line in done.stdout.splitlines()]
+    rows = [[float(value) for value in line.split()] for line in printed.splitlines()]
     return np.array(rows, np.float32), (total, simd, sdot)
 
 

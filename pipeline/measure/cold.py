@@ -15,7 +15,6 @@ import time  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import psutil  # noqa: E402
-import torch  # noqa: E402
 
 from ..bundle.open import open_bundle  # noqa: E402
 from ..targets import get_target  # noqa: E402
@@ -39,7 +38,6 @@ def _peak() -> int:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
     bundle = open_bundle(Path(sys.argv[1]))
     artifact, target = bundle.artifacts[sys.argv[2]].artifact, get_target(sys.argv[2])
     encoded = bundle.vocabulary.encode([case.text for case in bundle.golden[-ANSWERS:]])

@@ -1,13 +1,13 @@
 """What drivers of real devices share: a client program that may be missing, hang or fail."""
 
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..base.errors import DeviceError, TargetUnavailable
 from ..base.files import digest
 from ..bundle.open import Bundle
+from .programs import output_of
 from .record import LatencyRecord
 
 # What an app puts before its reason, in place of what it was asked for.
@@ -37,19 +37,8 @@ def call(command: Sequence[str], what: str, seconds: float) -> str:
     Raises:
         DeviceError: it failed or took too long; with what it said.
     """
-    try:
-        done = subprocess.run(  # noqa: S603  the client that was found, our own arguments
-            command, capture_output=True, text=True, errors="replace", timeout=seconds, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise DeviceError(
-            f"{what}: no answer within {seconds:.0f} s. Look whether the device is awake and "
-            "connected, and try again."
-        ) from error
-    if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2]
-        raise DeviceError(f"{what}: {said or f'exit {done.returncode}'}.")
-    return done.stdout
+    remedy = "Look whether the device is awake and connected, and try again."
+    return output_of(command, what, seconds, remedy=remedy, error=DeviceError)
 
 
 def check_record(

@@ -36,24 +36,24 @@ def measures(
             )
     if place == "host":
         for target in targets:
-            yield target, partial(host.measure, bundle, target, rules)
+            yield target, partial(host.time_artifact, bundle, target, rules)
     elif place == "arm64":
         for core in cores:
             if core not in arm64.CORES:
                 raise PipelineError(f"--core {core}: choose from {', '.join(arm64.CORES)}.")
             for target in targets:
-                yield target, partial(arm64.measure, bundle, target, core)
+                yield target, partial(arm64.count_instructions, bundle, target, core)
     elif place == "android":
         for phone in android.devices(serials):
             for target in targets:
                 carried = target in APPS[place].runs
-                measure = partial(android.measure, bundle, target, phone, rules)
+                measure = partial(android.run_benchmark, bundle, target, phone, rules)
                 yield target, measure if carried else partial(_refuse, place, target)
     else:
         for device in ios.devices(serials):
             for target in targets:
                 carried = target in APPS[place].runs
-                measure = partial(ios.measure, bundle, target, device, rules)
+                measure = partial(ios.run_benchmark, bundle, target, device, rules)
                 yield target, measure if carried else partial(_refuse, place, target)
 
 

@@ -5,7 +5,6 @@ does not. A student is held against the commonest intent and against what the la
 """
 
 from collections.abc import Sequence
-from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,48 +49,73 @@ def check_floors(
     failures = [
         failure
         for name, logits, remedy in models
-        if (failure := _no_skill(name, logits, wanted, names, gates.min_skill, remedy))
+        for failure in check_skill(name, logits, labels, names, gates.min_skill, remedy)
     ]
     right = student.argmax(1) == wanted
     return (
         *failures,
-        *_below_letters(right, letters == wanted),
+        *_below_letters(right, letters == wanted, wanted),
         *_lost_intents(letters == wanted, right, wanted, names),
         *_retention(teacher, student, labels, gates.min_retention),
     )
 
 
-def _no_skill(
+def check_skill(
     name: str,
     logits: Logits,
-    wanted: NDArray[np.int64],
+    labels: Sequence[int],
     names: Sequence[str],
     limit: float,
     remedy: str,
-) -> str | None:
+) -> tuple[str, ...]:
+    """Why a model is no better than the commonest intent as the answer to everything.
+
+    Args:
+        name: of the model.
+        limit: 0 asks for as much as that intent alone would give, 1 for all right.
+    """
+    wanted = np.asarray(labels)
     counts = np.bincount(wanted)
     common = float(counts.max() / len(wanted))
     right = float((logits.argmax(1) == wanted).mean())
     needed = common + limit * (1 - common)
     if right >= needed:
-        return None
+        return ()
     return (
         f"{name}: is right on {right:.1%} of the test texts, and {names[int(counts.argmax())]!r} "
         f"as the answer to all would be on {common:.1%}; at least {needed:.1%} is asked for. "
-        f"{remedy}"
+        f"{remedy}",
     )
 
 
-def _below_letters(student: NDArray[np.bool_], letters: NDArray[np.bool_]) -> list[str]:
-    """Whether the student is clearly worse, by the texts that one of both alone has right."""
-    lost, won = int((letters & ~student).sum()), int((student & ~letters).sum())
-    if lost - won <= Z * sqrt(lost + won):
-        return []
-    return [
-        f"student: is right on {student.mean():.1%} of the test texts, and a linear classifier "
-        f"over letters, trained on the labels alone, on {letters.mean():.1%}, which is clearly "
-        f"more. {WEAK}"
-    ]
+def _below_letters(
+    student: NDArray[np.bool_], letters: NDArray[np.bool_], wanted: NDArray[np.int64]
+) -> list[str]:
+    """Whether the student is clearly worse, by the texts that one of both alone has right.
+
+    Once every text counts alike, and once every intent, so that rare ones are not lost in the sum.
+    """
+    shares = 1 / np.bincount(wanted)[wanted] / len(np.unique(wanted))
+    weighings = (
+        ("is right on {} of the test texts,", np.full(len(wanted), 1 / len(wanted))),
+        ("is right on {} of an intent's test texts, in the mean of all intents,", shares),
+    )
+    for what, weights in weighings:
+        if _clearly_less(student, letters, weights):
+            seen = what.format(f"{weights @ student:.1%}")
+            return [
+                f"student: {seen} and a linear classifier over letters, trained on the labels "
+                f"alone, on {weights @ letters:.1%}, which is clearly more. {WEAK}"
+            ]
+    return []
+
+
+def _clearly_less(
+    student: NDArray[np.bool_], letters: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> bool:
+    """Whether `letters` has more right than chance explains (McNemar 1947), texts weighed."""
+    lost = (letters.astype(int) - student) * weights
+    return bool(lost.sum() > Z * np.linalg.norm(lost))
 
 
 def _lost_intents(

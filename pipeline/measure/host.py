@@ -7,7 +7,6 @@ times runners; it knows nothing about models.
 import json
 import platform
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -19,13 +18,14 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Ids
-from ..base.errors import BundleError, TargetUnavailable
+from ..base.errors import TargetUnavailable
 from ..base.files import digest
 from ..base.progress import track
 from ..bundle.classify import ChatEngine, Classifier
 from ..bundle.golden import TORTURE
 from ..bundle.open import Bundle
 from ..targets.base import Artifact, Runner
+from .programs import output_of
 from .record import LatencyRecord, LengthCost, Steps, summarize
 
 LENGTHS = (8, 16, 32, 64)  # tokens
@@ -50,7 +50,7 @@ class Rules:
 QUICK = Rules(queries=200, seconds=1.0, loads=1)
 
 
-def measure(bundle: Bundle, target: str, rules: Rules | None = None) -> LatencyRecord:
+def time_artifact(bundle: Bundle, target: str, rules: Rules | None = None) -> LatencyRecord:
     """Load `target` of an opened bundle and time it.
 
     Raises:
@@ -183,19 +183,8 @@ def _cold(bundle: Path, target: str) -> dict[str, Any]:
     """Load time and memory of a fresh process; see `cold.py`."""
     command = [sys.executable, "-m", "pocketbert.measure.cold", str(bundle.resolve()), target]
     root = Path(__file__).parents[2]  # a folder called pipeline, where the user is, stays out of it
-    try:
-        done = subprocess.run(  # noqa: S603  our own program
-            command, cwd=root, capture_output=True, text=True, check=False, timeout=HANGS
-        )
-    except subprocess.TimeoutExpired as error:
-        raise BundleError(
-            f"{target}: a fresh process did not load it within {HANGS} s. Try again when the "
-            "machine has less to do."
-        ) from error
-    if done.returncode != 0:
-        last = done.stderr.strip().rpartition("\n")[2]
-        raise BundleError(f"{target}: a fresh process could not load it: {last}")
-    measured: dict[str, Any] = json.loads(done.stdout)
+    what = f"{target}, loaded by a fresh process"
+    measured: dict[str, Any] = json.loads(output_of(command, what, HANGS, folder=root))
     return measured
 
 

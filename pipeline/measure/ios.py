@@ -27,7 +27,7 @@ POLL_S = 1.0
 
 
 @dataclass(frozen=True)
-class Device:
+class AppleDevice:
     """A simulator that is booted, or a device that is connected."""
 
     identifier: str
@@ -36,7 +36,7 @@ class Device:
     kind: Kind
 
 
-def devices(identifiers: Sequence[str] = ()) -> tuple[Device, ...]:
+def devices(identifiers: Sequence[str] = ()) -> tuple[AppleDevice, ...]:
     """Booted simulators and devices within reach; only `identifiers` where any is given.
 
     Raises:
@@ -56,10 +56,10 @@ def devices(identifiers: Sequence[str] = ()) -> tuple[Device, ...]:
     return chosen
 
 
-def measure(
+def run_benchmark(
     bundle: Bundle,
     target: str,
-    device: Device,
+    device: AppleDevice,
     rules: Rules,
     sleep: Callable[[float], None] = time.sleep,
 ) -> LatencyRecord:
@@ -106,20 +106,20 @@ def measure(
     )
 
 
-def _simulators() -> tuple[Device, ...]:
+def _simulators() -> tuple[AppleDevice, ...]:
     listed = json.loads(_xcrun(("simctl", "list", "devices", "booted", "--json"), "simctl list"))
     return tuple(
-        Device(one["udid"], one["name"], runtime.rpartition(".")[2], "ios-simulator")
+        AppleDevice(one["udid"], one["name"], runtime.rpartition(".")[2], "ios-simulator")
         for runtime, group in listed["devices"].items()
         for one in group
         if one.get("state") == "Booted"
     )
 
 
-def _phones() -> tuple[Device, ...]:
+def _phones() -> tuple[AppleDevice, ...]:
     listed = _devicectl(("list", "devices"), "devicectl list")
     return tuple(
-        Device(
+        AppleDevice(
             one["identifier"],
             one["deviceProperties"]["name"],
             f"iOS {one['deviceProperties'].get('osVersionNumber', 'unknown')}",
@@ -131,8 +131,8 @@ def _phones() -> tuple[Device, ...]:
     )
 
 
-def _choose_app(device: Device, installed: Sequence[str]) -> str:
-    """The identifier of the sample app among those `installed`; raises as `measure`."""
+def _choose_app(device: AppleDevice, installed: Sequence[str]) -> str:
+    """The identifier of the sample app among those `installed`; raises as `run_benchmark`."""
     found = sorted({app for app in installed if app.startswith(APP)})
     if not found:
         raise TargetUnavailable(

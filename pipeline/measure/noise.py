@@ -50,7 +50,7 @@ def make_noisy(test: Part, seed: int = 0) -> tuple[Noisy, ...]:
     rows = range(0, len(test.texts), max(1, len(test.texts) // SAMPLE))
     made = (
         Noisy(kind, row, change(test.texts[row], random))
-        for kind, change in KINDS.items()
+        for kind, change in NOISES.items()
         for row in rows
     )
     return tuple(one for one in made if one.text != test.texts[one.row])
@@ -110,7 +110,7 @@ def _longest_word(text: str, _: Random) -> str:
     return max(text.split(), key=len, default="")
 
 
-KINDS: Mapping[str, Callable[[str, Random], str]] = {
+NOISES: Mapping[str, Callable[[str, Random], str]] = {
     "typos": _mistype,
     "no spaces": lambda text, _: "".join(text.split()),
     "all capitals": lambda text, _: text.upper(),

@@ -41,7 +41,7 @@ def write_baseline(records: Sequence[LatencyRecord], file: Path) -> None:
     write_json(file, [asdict(record) for record in records if record.wall is None])
 
 
-def compare(records: Sequence[LatencyRecord], baseline: Path) -> tuple[Change, ...]:
+def compare_instructions(records: Sequence[LatencyRecord], baseline: Path) -> tuple[Change, ...]:
     """Every count of `records` beside that of the baseline.
 
     Raises:

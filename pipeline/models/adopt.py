@@ -12,7 +12,7 @@ from torch import nn
 
 from ..base.errors import ModelError
 from .batches import run_batched
-from .parts import KINDS
+from .parts import ARCHITECTURES
 from .stock import AutoModelForSequenceClassification, opening
 from .student import Student
 from .tokenizer import check_ids_equal, read_object, read_tokenizer
@@ -24,19 +24,19 @@ COMPARED = 64  # texts
 
 
 def open_classifier(folder: Path, max_length: int) -> Student:
-    """Open a stock classifier of one of `KINDS` over WordPiece.
+    """Open a stock classifier of one of `ARCHITECTURES` over WordPiece.
 
     Raises:
         ModelError: of another architecture or tokenizer, or without a head of several labels.
     """
     config = read_object(folder / "config.json")
-    kind = KINDS.get(str(config.get("model_type")))
+    kind = ARCHITECTURES.get(str(config.get("model_type")))
     if kind is None or config.get("architectures") != [kind.__name__]:
         found = ", ".join(config.get("architectures") or []) or config.get("model_type")
         raise ModelError(
             f"{folder}: is a {found}, and package takes "
-            f"{', '.join(kind.__name__ for kind in KINDS.values())}. Others may teach a student: "
-            "pocketbert run --teacher."
+            f"{', '.join(kind.__name__ for kind in ARCHITECTURES.values())}. Others may teach a "
+            "student: pocketbert run --teacher."
         )
     expected = {"hidden_act": "gelu", "activation": "gelu", "position_embedding_type": "absolute"}
     for key, value in expected.items():

@@ -5,8 +5,6 @@ in the form the phone runtimes handle best. It knows nothing of training, format
 """
 
 import copy
-from collections.abc import Callable
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +15,6 @@ from .parts import LayerParts, parts_of
 from .stock import PreTrainedModel
 from .student import FactorizedEmbedding
 
-ModuleT = TypeVar("ModuleT", bound=nn.Module)
 MASKED = -1e4  # finite in fp16: -inf or finfo.min turns every Core ML logit into NaN
 
 
@@ -82,7 +79,7 @@ class LeanLayer(nn.Module):
 
 
 class LeanBert(nn.Module):
-    """A classifier of one of `parts.KINDS` for a batch of one.
+    """A classifier of one of `parts.ARCHITECTURES` for a batch of one.
 
     Position and token-type embeddings are summed ahead of time, and the last layer is computed
     for the [CLS] row only, because the classifier reads no other (bit-exact, 10-20 % less work).
@@ -161,26 +158,11 @@ class MatrixNorm(nn.Module):
         return normed
 
 
-class PlainNorm(nn.Module):
-    """LayerNorm written out: 9 operators where litert-torch makes 16 of the module."""
-
-    def __init__(self, norm: nn.LayerNorm) -> None:
-        super().__init__()
-        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """Normalise each of `rows` (rows, hidden)."""
-        centred = rows - rows.mean(-1, keepdim=True)
-        scale = torch.rsqrt((centred * centred).mean(-1, keepdim=True) + self.eps)
-        normed: Tensor = centred * scale * self.weight + self.bias
-        return normed
-
-
-def with_norms(module: ModuleT, kind: Callable[[nn.LayerNorm], nn.Module]) -> ModuleT:
-    """`module`, each LayerNorm replaced by a `kind` of it in place; what it computes stays."""
+def with_matrix_norms(module: nn.Module) -> nn.Module:
+    """`module`, its LayerNorms replaced in place; the function it computes stays."""
     for name, child in module.named_children():
         if isinstance(child, nn.LayerNorm):
-            setattr(module, name, kind(child))
+            setattr(module, name, MatrixNorm(child))
         else:
-            with_norms(child, kind)
+            with_matrix_norms(child)
     return module

@@ -47,6 +47,13 @@ def accuracy(logits: Logits, labels: Sequence[int]) -> float:
     return float((logits.argmax(1) == np.asarray(labels)).mean())
 
 
+def macro_f1(logits: Logits, labels: Sequence[int]) -> float:
+    """Mean F1 over the labels that have texts: each counts alike, however rare it is."""
+    occurring = np.unique(labels)
+    chosen = logits.argmax(1)
+    return float(f1_score(labels, chosen, labels=occurring, average="macro", zero_division=0))
+
+
 def agreement(logits: Logits, reference: Logits) -> float:
     """Share of rows on which two models choose the same label."""
     return float((logits.argmax(1) == reference.argmax(1)).mean())
@@ -102,7 +109,7 @@ def evaluate(
     return Evaluation(
         texts=len(logits),
         accuracy=accuracy(logits, labels),
-        macro_f1=float(f1_score(labels, logits.argmax(1), average="macro", zero_division=0)),
+        macro_f1=macro_f1(logits, labels),
         lowest_recall=min(recalls(logits, labels).values()),
         raw_calibration_error=error_at(1.0),
         calibration_error=error_at(calibration.temperature),

@@ -18,7 +18,7 @@ from .stock import (
     PreTrainedModel,
 )
 
-KINDS: dict[str, type[PreTrainedModel]] = {  # by model_type in config.json
+ARCHITECTURES: dict[str, type[PreTrainedModel]] = {  # by model_type in config.json
     "bert": BertForSequenceClassification,
     "distilbert": DistilBertForSequenceClassification,
     "electra": ElectraForSequenceClassification,
@@ -55,7 +55,7 @@ class Parts:
 
 
 def parts_of(model: PreTrainedModel) -> Parts:
-    """The parts of `model`, which is one of `KINDS`."""
+    """The parts of `model`, which is one of `ARCHITECTURES`."""
     if isinstance(model, DistilBertForSequenceClassification):
         return _distilbert(model)
     electra = isinstance(model, ElectraForSequenceClassification)

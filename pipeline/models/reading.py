@@ -32,7 +32,7 @@ class Reading:
         return self.unknown.total() / max(1, self.words)
 
 
-def read_texts(vocabulary: Vocabulary, texts: Sequence[str]) -> Reading:
+def reading_of(vocabulary: Vocabulary, texts: Sequence[str]) -> Reading:
     """Encode `texts` and count what gets lost."""
     unknown, words, cut, ids = Counter[str](), 0, 0, list[tuple[int, ...]]()
     blank = vocabulary.pieces.index(UNKNOWN)
@@ -57,7 +57,7 @@ def check_readable(
     Raises:
         DataError: more than a tenth of the words of a part are unknown to it.
     """
-    readings = {name: read_texts(vocabulary, texts) for name, (texts, _) in parts.items()}
+    readings = {name: reading_of(vocabulary, texts) for name, (texts, _) in parts.items()}
     for name, reading in readings.items():
         if reading.share_unknown > MOST_UNKNOWN:
             raise DataError(

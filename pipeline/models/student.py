@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..base.arrays import Logits
 from ..base.errors import ModelError
 from .batches import run_batched
-from .parts import KINDS
+from .parts import ARCHITECTURES
 from .stock import PreTrainedModel, opening
 from .tokenizer import OPTIONS, read_object, read_tokenizer, save_tokenizer
 from .vocabulary import Vocabulary
@@ -111,7 +111,7 @@ def load_student(folder: Path) -> Student:
         ModelError: a file is missing or damaged.
     """
     try:
-        kind = KINDS[read_object(folder / "config.json")["model_type"]]
+        kind = ARCHITECTURES[read_object(folder / "config.json")["model_type"]]
         model = kind.from_pretrained(folder, use_safetensors=True).eval()
         labels = tuple(model.config.id2label[i] for i in range(model.config.num_labels))
         vocabulary = read_tokenizer(folder, read_object(folder / OPTIONS)["model_max_length"])

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from ..models.lean import LeanBert
 
 SAMPLED_ROWS = 64
-LEAST_COSINE = 0.9  # int8 rows reach .999, int4 rows .97, rows of another matrix hardly .3
+# 1 - cosine of rows: int8 rows have .001, int4 rows .03, rows of another matrix more than .7.
+LARGEST_ERROR = 0.1
+TINY = 1e-6  # rounding of a cosine
 OTHER = "scales and small constants"
 # A matrix product, by the names that ExecuTorch and LiteRT give one.
 PRODUCT = re.compile(
@@ -83,11 +85,12 @@ def examine(
     weights = {path: modules[path].weight.numpy() for path in plan}
     found: dict[str, list[str]] = {path: [] for path in weights}
     parts = dict.fromkeys(("embedding", "attention", "feed-forward", "head", OTHER), 0)
-    for blob in contents.blobs:
-        name = identify(blob, weights)
-        parts[_part(name[0]) if name else OTHER] += len(blob)
-        if name:
-            found[name[0]].append(name[1])
+    matched = match(contents.blobs, weights)
+    for number, blob in enumerate(contents.blobs):
+        path, storage = matched.get(number, (None, ""))
+        parts[_part(path) if path else OTHER] += len(blob)
+        if path:
+            found[path].append(storage)
     parts["vocabulary"] = contents.vocabulary_bytes
     parts["graph and padding"] = size_bytes - sum(parts.values())
     failures = [
@@ -115,14 +118,39 @@ def _total(counts: Iterable[int | None]) -> int | None:
     return sum(known) if known else None
 
 
-def identify(blob: bytes, weights: Mapping[str, Floats]) -> tuple[str, str] | None:
-    """Which of `weights` (rows, columns) the `blob` stores, and as what; None for none of them."""
+def match(blobs: Sequence[bytes], weights: Mapping[str, Floats]) -> dict[int, tuple[str, str]]:
+    """Which of `weights` (rows, columns) a blob stores, and as what, by the blob's number.
+
+    It is the one that fits best, and each is stored once if there are blobs for all of them: layers
+    that were cut from the same one of the teacher may be alike to more than their last bit.
+    """
+    fits = [
+        (error, number, path, storage)
+        for number, blob in enumerate(blobs)
+        for error, path, storage in _fits(blob, weights)
+    ]
+    fits.sort(key=lambda fit: fit[0])
+    found, stored = dict[int, tuple[str, str]](), set[str]()
+    for may_repeat in (False, True):
+        for _, number, path, storage in fits:
+            if number not in found and (may_repeat or path not in stored):
+                found[number] = path, storage
+                stored.add(path)
+    return found
+
+
+def _fits(blob: bytes, weights: Mapping[str, Floats]) -> list[tuple[float, str, str]]:
+    """The weights that `blob` may store, with its error and its storage."""
+    fits = []
     for path, weight in weights.items():
+        step = max(1, len(weight) // SAMPLED_ROWS)
         for storage, rows in _readings(blob, weight.shape):
-            step = max(1, len(weight) // SAMPLED_ROWS)
-            if _cosine(rows[::step], weight[::step]) >= LEAST_COSINE:
-                return path, storage
-    return None
+            error = 1 - _cosine(rows[::step], weight[::step])
+            if error <= LARGEST_ERROR:
+                fits.append((error, path, storage))
+    least = min((error for error, *_ in fits), default=0.0)
+    # A weight that fits clearly worse than another one is another one.
+    return [fit for fit in fits if fit[0] <= 2 * least + TINY]
 
 
 def _readings(blob: bytes, shape: Sequence[int]) -> Iterable[tuple[str, Floats]]:

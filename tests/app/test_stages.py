@@ -139,7 +139,9 @@ def test_verdict_with_failures_is_asked_for_again(job, tmp_path, monkeypatch):
 def test_what_a_busy_machine_measured_is_measured_again(job, tmp_path, monkeypatch):
     quiet, moved = [False, True, True], []
     monkeypatch.setattr(shipping, "open_bundle", lambda _: None)
-    monkeypatch.setattr(shipping, "measure", lambda *_: record(busy=not quiet.pop(0), artifact="x"))
+    monkeypatch.setattr(
+        shipping, "time_artifact", lambda *_: record(busy=not quiet.pop(0), artifact="x")
+    )
     (tmp_path / "bundle").mkdir()
     for processor in ("one", "one", "one", "another"):
         monkeypatch.setattr(shipping, "processor", lambda name=processor: name)

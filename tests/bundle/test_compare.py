@@ -8,7 +8,7 @@ import pytest
 from command import pocketbert
 
 from pocketbert.base.errors import BundleError
-from pocketbert.bundle.compare import compare, fallen
+from pocketbert.bundle.compare import compare_bundles, fallen
 from pocketbert.bundle.open import open_bundle
 
 
@@ -24,7 +24,7 @@ def changed(bundle, name="tflite", **metrics):
 
 
 def test_bundle_does_not_differ_from_itself(bundle):
-    found = compare(bundle, bundle)
+    found = compare_bundles(bundle, bundle)
     assert (found.labels_added, found.labels_removed, found.answers) == ((), (), ())
     assert found.golden_texts == len({case.text for case in bundle.golden})
     assert fallen(found, 0.0) == ()
@@ -32,7 +32,7 @@ def test_bundle_does_not_differ_from_itself(bundle):
 
 def test_labels_are_named(bundle):
     new = replace(bundle, labels=(*bundle.labels[1:], "a new one"))
-    found = compare(bundle, new)
+    found = compare_bundles(bundle, new)
     assert found.labels_added == ("a new one",) and found.labels_removed == bundle.labels[:1]
 
 
@@ -52,7 +52,7 @@ def test_changed_golden_answer_is_found(bundle):
         )
         for row in logits
     )
-    (answer,) = compare(old, new).answers
+    (answer,) = compare_bundles(old, new).answers
     assert (answer.artifact, answer.text) == ("tflite", case.text)
     assert (answer.before, answer.after) == (before, after)
 
@@ -61,10 +61,10 @@ def test_changed_golden_answer_is_found(bundle):
 def test_what_fell_by_more_than_the_limit_is_named(bundle, what):
     was = bundle.artifacts["tflite"].metrics[what]
     worse = changed(bundle, **{what: was - 0.03})  # planted
-    (failure,) = fallen(compare(bundle, worse), 0.01)
+    (failure,) = fallen(compare_bundles(bundle, worse), 0.01)
     assert failure.startswith(f"tflite: {what} fell from {was:.1%}")
-    assert fallen(compare(bundle, worse), 0.05) == ()
-    assert fallen(compare(worse, bundle), 0.0) == ()  # it rose
+    assert fallen(compare_bundles(bundle, worse), 0.05) == ()
+    assert fallen(compare_bundles(worse, bundle), 0.0) == ()  # it rose
 
 
 def measured_on(bundle, **provenance):
@@ -75,7 +75,7 @@ def measured_on(bundle, **provenance):
 
 def test_accuracies_of_different_test_parts_are_not_compared(bundle):
     other = measured_on(changed(bundle, accuracy=0.1), test_sha256="0" * 64)
-    found = compare(bundle, other)
+    found = compare_bundles(bundle, other)
     assert found.same_test is False
     (failure,) = fallen(found, 0.01)
     assert "other test texts" in failure and "pocketbert eval" in failure
@@ -83,14 +83,14 @@ def test_accuracies_of_different_test_parts_are_not_compared(bundle):
 
 def test_more_training_text_leaves_the_test_part_the_same(bundle):
     other = measured_on(bundle, data_sha256="0" * 64)
-    assert fallen(compare(bundle, other), 0.0) == ()
+    assert fallen(compare_bundles(bundle, other), 0.0) == ()
 
 
 @pytest.mark.parametrize(("data", "same"), [(None, True), ("0" * 64, None)])
 def test_older_bundles_are_compared_where_all_their_data_are_the_same(bundle, data, same):
     kept = data or bundle.manifest.provenance.data_sha256
     older = measured_on(bundle, test_sha256=None, data_sha256=kept)
-    found = compare(older, bundle)
+    found = compare_bundles(older, bundle)
     assert found.same_test is same
     assert (fallen(found, 0.0) == ()) is (same is True)
 
@@ -98,12 +98,12 @@ def test_older_bundles_are_compared_where_all_their_data_are_the_same(bundle, da
 @pytest.mark.parametrize("value", ["x", True, 1.5, [0.9]])
 def test_figure_that_is_no_share_is_refused(bundle, value):
     with pytest.raises(BundleError, match=r"metrics.accuracy is .* no share from 0 to 1"):
-        compare(bundle, changed(bundle, accuracy=value))
+        compare_bundles(bundle, changed(bundle, accuracy=value))
 
 
 def test_artefact_that_is_gone_has_fallen(bundle):
     artifacts = {k: v for k, v in bundle.artifacts.items() if k != "tflite"}
-    (failure,) = fallen(compare(bundle, replace(bundle, artifacts=artifacts)), 0.5)
+    (failure,) = fallen(compare_bundles(bundle, replace(bundle, artifacts=artifacts)), 0.5)
     assert failure.startswith("tflite: is gone")
 
 

@@ -415,6 +415,23 @@ def test_only_the_test_part_of_a_file_is_measured(tmp_path):
     assert part.out_of_scope == ("z",)
 
 
+def test_repeated_texts_are_measured_as_often_as_they_are_sent(tmp_path):
+    """Planted: leaving repeats out, a model right on the common text would be at half."""
+    content = [{"text": text, "intent": "a"} for text in ["hi", "hi", "HI", "rare"]]
+    source = write_jsonl(tmp_path / "d.jsonl", content)
+    part, findings = read_labelled(tmp_path / source, DataConfig(), ("a",))
+    assert (part.texts, findings) == (("hi", "hi", "HI", "rare"), ())
+
+
+@pytest.mark.parametrize("text", ["\x07\x08", "\u200d\ufeff", "\u0301", " \u00a0\u0085"])
+def test_text_of_which_bert_reads_nothing_is_empty(tmp_path, text):
+    """It would be answered by its logits here, and by no chat."""
+    content = [{"text": "hi", "intent": "a"}, {"text": text, "intent": "oos"}]
+    source = write_jsonl(tmp_path / "d.jsonl", content)
+    part, findings = read_labelled(tmp_path / source, DataConfig(), ("a",))
+    assert part.out_of_scope == () and findings == ("d.jsonl:2: empty text, left out",)
+
+
 def test_digest_of_the_test_part_does_not_change_with_training(assistant):
     more = replace(
         assistant.train, texts=(*assistant.train.texts, "new"), labels=(*assistant.train.labels, 0)

@@ -74,6 +74,29 @@ def test_features_that_tell_nothing_get_the_strongest_penalty():
     assert np.allclose(weight, strongest)
 
 
+@pytest.mark.parametrize("best", head.STRENGTHS)
+def test_search_for_the_penalty_ends_at_the_best_and_does_not_try_all(best):
+    tried = set()
+
+    def loss(strength):
+        tried.add(strength)
+        return abs(np.log(strength / best))
+
+    assert head._descend(loss) == best
+    assert best < head.FIRST or len(tried) <= 4
+
+
+def test_penalty_of_many_texts_is_chosen_on_a_sample_and_the_head_fitted_to_all(monkeypatch):
+    """Planted: rows beyond the sample; each of 1,000 labels x 100,000 rows would take minutes."""
+    labels = np.arange(600) % 3
+    rows = head._unit(np.eye(3)[labels] + RNG.normal(scale=0.3, size=(600, 3)))
+    sizes, fit = [], head._fit
+    monkeypatch.setattr(head, "SAMPLE", 100)
+    monkeypatch.setattr(head, "_fit", lambda x, *rest: sizes.append(len(x)) or fit(x, *rest))
+    head._choose(rows, labels, rows, tuple(labels))
+    assert sizes[-1] == 600 and {*sizes[:-1]} == {102} and len(sizes) <= 8
+
+
 def test_fine_tuning_goes_on_to_tell_out_of_scope_texts_apart(toy_corpus, toy_bert):
     config = TeacherConfig(source=str(toy_bert), epochs=4, learning_rate=1e-3)
     tuned = fine_tune(fit_head(config, toy_corpus, 32), toy_corpus, config)

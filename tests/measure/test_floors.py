@@ -85,6 +85,18 @@ def test_student_below_a_classifier_without_a_bert_is_refused():
     assert "student: is right on 80.0%" in failure and "on 90.0%, which is clearly more" in failure
 
 
+def test_student_that_is_worse_on_every_rare_intent_is_refused():
+    """Planted: three of four texts of nine intents are lost, and ten common ones are won."""
+    labels = [0] * 1000 + [row % 9 + 1 for row in range(36)]
+    letters = answers(labels, 1.0)
+    letters[:40] = constant(1, 40)
+    student = answers(labels, 1.0)
+    student[1009:] = constant(0, 27)
+    (failure,) = check(answers(labels, 1.0), student, letters, labels=labels)
+    assert "is right on 32.5% of an intent's test texts, in the mean of all intents, and" in failure
+    assert "on 99.6%, which is clearly more" in failure
+
+
 def test_two_texts_of_many_or_of_few_are_not_clearly_more():
     letters, student = answers(LABELS, 1.0), answers(LABELS, 1.0)
     student[:2] = constant(9, 2)

@@ -31,7 +31,7 @@ from pocketbert.measure.record import (
     summarize,
     write_record,
 )
-from pocketbert.measure.regress import compare, not_compared, slower, write_baseline
+from pocketbert.measure.regress import compare_instructions, not_compared, slower, write_baseline
 
 LATENCY = summarize([1.0, 2.0, 3.0])
 STEPS = Steps(tokenize=LATENCY, inference=LATENCY, answer=LATENCY)
@@ -137,7 +137,7 @@ def test_texts_are_real_and_of_the_length_asked_for(bundle):
 
 
 def test_host_measures_by_both_clocks_and_in_a_fresh_process(bundle):
-    measured = host.measure(bundle, "tflite", host.Rules(queries=30, seconds=0.2, loads=1))
+    measured = host.time_artifact(bundle, "tflite", host.Rules(queries=30, seconds=0.2, loads=1))
     assert measured.kind == "host" and measured.wall and measured.cpu
     for steps in (measured.wall, measured.cpu):
         assert steps.answer.n >= 30
@@ -149,7 +149,7 @@ def test_host_measures_by_both_clocks_and_in_a_fresh_process(bundle):
 
 def test_time_of_an_evaluator_is_not_measured(bundle):
     with pytest.raises(TargetUnavailable, match="an evaluator's time says nothing"):
-        host.measure(bundle, "coreml")
+        host.time_artifact(bundle, "coreml")
 
 
 def test_waiting_for_the_processor_is_seen():
@@ -163,9 +163,9 @@ def test_waiting_for_the_processor_is_seen():
 def test_gate_lets_the_same_pass_and_catches_three_percent(tmp_path):
     baseline = tmp_path / "baseline.json"
     write_baseline([counted(), record()], baseline)
-    assert slower(compare([counted()], baseline), 0.01) == ()
-    assert slower(compare([counted(990)], baseline), 0.01) == ()
-    (failure,) = slower(compare([counted(1030)], baseline), 0.01)
+    assert slower(compare_instructions([counted()], baseline), 0.01) == ()
+    assert slower(compare_instructions([counted(990)], baseline), 0.01) == ()
+    (failure,) = slower(compare_instructions([counted(1030)], baseline), 0.01)
     assert "1,030 instructions, +3.0% on the baseline's 1,000 and 1.0% is allowed" in failure
 
 
@@ -186,16 +186,16 @@ def test_gate_without_a_counterpart_is_an_error(tmp_path):
     baseline = tmp_path / "baseline.json"
     write_baseline([counted()], baseline)
     with pytest.raises(InputError, match="has no executorch on"):
-        compare([counted(artifact="executorch")], baseline)
+        compare_instructions([counted(artifact="executorch")], baseline)
     with pytest.raises(InputError, match="Write a baseline first"):
-        compare([counted()], tmp_path / "absent.json")
+        compare_instructions([counted()], tmp_path / "absent.json")
     with pytest.raises(InputError, match="Nothing counted instructions, which the gate compares"):
-        compare([record()], baseline)
+        compare_instructions([record()], baseline)
     with pytest.raises(InputError, match="Nothing counted instructions, which a baseline keeps"):
         write_baseline([record()], baseline)
     baseline.write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match="no list of records"):
-        compare([counted()], baseline)
+        compare_instructions([counted()], baseline)
     with pytest.raises(PipelineError, match="pocketbert did not make this"):
         write_baseline([counted()], baseline)
     assert baseline.read_text(encoding="utf-8") == "{}"
@@ -212,7 +212,7 @@ def test_bench_on_the_command_line_prints_and_keeps_a_record(toy_run, tmp_path):
 
 def test_busy_machine_is_said(bundle, monkeypatch):
     monkeypatch.setattr(host.Waiting, "share", lambda self: 0.5)
-    measured = host.measure(bundle, "tflite", host.Rules(queries=5, seconds=0.0, loads=1))
+    measured = host.time_artifact(bundle, "tflite", host.Rules(queries=5, seconds=0.0, loads=1))
     assert measured.busy and measured.remarks == ("waited for the processor 50% of the time",)
 
 
@@ -235,7 +235,8 @@ def test_time_outside_xnnpack_is_a_remark_and_no_gate(monkeypatch):
 
 def test_process_that_hangs_is_given_up(bundle, monkeypatch):
     monkeypatch.setattr(host, "HANGS", 0.01)
-    with pytest.raises(BundleError, match=r"tflite: a fresh process did not load it within 0.01 s"):
+    why = r"tflite, loaded by a fresh process: no answer within 0.01 s\. Try again when"
+    with pytest.raises(BundleError, match=why):
         host._cold(bundle.path, "tflite")
 
 

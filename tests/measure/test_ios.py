@@ -102,13 +102,13 @@ def mac(tmp_path, monkeypatch, bundle):
 
 
 def measure(bundle, device):
-    return ios.measure(bundle, "coreml", device, RULES, sleep=lambda s: None)
+    return ios.run_benchmark(bundle, "coreml", device, RULES, sleep=lambda s: None)
 
 
 def test_simulator_is_launched_and_its_record_read(mac, bundle):
     mac.write()
     (device,) = ios.devices()
-    assert device == ios.Device("SIM-1", "iPhone 16", "iOS-18-0", "ios-simulator")
+    assert device == ios.AppleDevice("SIM-1", "iPhone 16", "iOS-18-0", "ios-simulator")
     record = measure(bundle, device)
     assert (record.kind, record.system) == ("ios-simulator", "iOS-18-0")
     assert record.device == "iPhone 16, iPhone17,3"

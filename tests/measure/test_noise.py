@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pocketbert.data.corpus import Part
-from pocketbert.measure.noise import KINDS, SAMPLE, Robustness, make_noisy, robustness
+from pocketbert.measure.noise import NOISES, SAMPLE, Robustness, make_noisy, robustness
 
 TEST = Part(("wake me at 7:30", "turn on the lights", "stop"), (0, 1, 2))
 
@@ -29,14 +29,14 @@ TEST = Part(("wake me at 7:30", "turn on the lights", "stop"), (0, 1, 2))
     ],
 )
 def test_each_kind_makes_what_it_says(kind, text, made):
-    assert KINDS[kind](text, Random(0)) == made
+    assert NOISES[kind](text, Random(0)) == made
 
 
 @pytest.mark.parametrize(
     "text", ["", "a", "ab", "turn on the lights in the kitchen", "ﬁ 日本 👩‍👩‍👧‍👦"]
 )
 def test_typos_change_a_few_letters_of_any_text(text):
-    made = KINDS["typos"](text, Random(0))
+    made = NOISES["typos"](text, Random(0))
     assert abs(len(made) - len(text)) <= max(1, len(text) // 8)
 
 

@@ -4,7 +4,7 @@ from toy import perturb
 
 from pocketbert.base.config import StudentSpec
 from pocketbert.learn.cut import cut_student, fold
-from pocketbert.models.lean import MASKED, LeanBert, MatrixNorm, PlainNorm, with_norms
+from pocketbert.models.lean import MASKED, LeanBert
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +34,6 @@ def test_lean_graph_of_a_factorised_student_equals_it(toy_teacher, toy_corpus):
     with torch.no_grad():
         expected = student.forward(ids, torch.ones_like(ids))
     assert torch.allclose(lean(ids, torch.ones_like(ids)), expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("kind", [MatrixNorm, PlainNorm])
-def test_norms_written_out_compute_the_same(toy_student, lean, kind):
-    ids = torch.randint(0, len(toy_student.vocabulary), (1, 9))
-    expected = lean(ids, torch.ones_like(ids))
-    other = with_norms(LeanBert(toy_student.model, 32), kind)
-    assert not any(isinstance(module, torch.nn.LayerNorm) for module in other.modules())
-    assert torch.allclose(other(ids, torch.ones_like(ids)), expected, atol=1e-5)
 
 
 def test_lean_graph_leaves_the_students_weights_alone(toy_student):

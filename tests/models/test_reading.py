@@ -1,7 +1,7 @@
 import pytest
 
 from pocketbert.base.errors import DataError
-from pocketbert.models.reading import check_readable, read_texts
+from pocketbert.models.reading import check_readable, reading_of
 from pocketbert.models.vocabulary import SPECIAL, Vocabulary
 
 VOCABULARY = Vocabulary((*SPECIAL, *"abcdeo", "##a", "##b", "the", "lamp"), max_length=6)
@@ -13,7 +13,7 @@ def found(train, test, labels=None):
 
 
 def test_words_are_counted_and_not_pieces():
-    reading = read_texts(VOCABULARY, ["the ab xyz", "zz", ""])
+    reading = reading_of(VOCABULARY, ["the ab xyz", "zz", ""])
     assert (reading.words, reading.unknown) == (4, {"xyz": 1, "zz": 1})
 
 

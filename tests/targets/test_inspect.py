@@ -3,12 +3,16 @@
 import numpy as np
 import pytest
 
-from pocketbert.targets.inspect import PRODUCT, _cosine, identify
+from pocketbert.targets.inspect import PRODUCT, _cosine, match
 
 GENERATOR = np.random.default_rng(0)
 WEIGHTS = {
     name: GENERATOR.normal(size=(48, 64)).astype(np.float32) for name in ("query", "key", "value")
 }
+
+
+def identify(blob, weights):
+    return match([blob], weights).get(0)
 
 
 def quantized(weight, bits):
@@ -47,6 +51,35 @@ def test_other_bytes_of_the_same_size_are_no_weight():
 
 def test_shuffled_rows_are_no_weight():
     assert identify(quantized(WEIGHTS["key"], 8)[::-1].tobytes(), WEIGHTS) is None
+
+
+def test_weight_is_told_from_one_much_like_it():
+    """Planted: a student deeper than its teacher cuts a layer twice: cosine .957."""
+    first = WEIGHTS["query"]
+    second = first + 0.3 * GENERATOR.normal(size=first.shape).astype(np.float32)
+    alike = {"layers.0": first, "layers.1": second}
+    assert _cosine(first, second) > 0.9
+    for name, weight in alike.items():
+        assert identify(quantized(weight, 8).tobytes(), alike) == (name, "int8")
+        assert identify(packed(quantized(weight, 4), True), alike) == (name, "int4")
+
+
+def test_weights_alike_to_the_last_bit_are_each_stored_once():
+    """Planted: what int8 rounds off is more than these two differ by."""
+    first = WEIGHTS["query"]
+    second = first + 1e-5 * GENERATOR.normal(size=first.shape).astype(np.float32)
+    alike = {"layers.0": first, "layers.1": second}
+    blobs = [quantized(weight, 8).tobytes() for weight in (second, first)]
+    assert {path for path, _ in match(blobs, alike).values()} == {*alike}
+
+
+def test_weight_stored_twice_in_place_of_another_is_seen():
+    """Planted: the other layer's blob is a copy, and both weights are much alike."""
+    first = WEIGHTS["query"]
+    second = first + 0.3 * GENERATOR.normal(size=first.shape).astype(np.float32)
+    blob = quantized(first, 8).tobytes()
+    found = match([blob, blob], {"layers.0": first, "layers.1": second})
+    assert [path for path, _ in found.values()] == ["layers.0", "layers.0"]
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ def _compare(
     from ...measure import regress
     from .show import benches as show
 
-    changes = regress.compare(records, gate)
+    changes = regress.compare_instructions(records, gate)
     missing = regress.not_compared(records, gate)
     show.changes(console, changes, missing)
     failures = list(regress.slower(changes, allowed))

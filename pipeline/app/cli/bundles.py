@@ -147,11 +147,11 @@ def diff(
 ) -> None:
     """Say what changed between two bundles; exit 1 where accuracy or agreement fell too far."""
     limit = to_share(max_fall)
-    from ...bundle.compare import compare, fallen
+    from ...bundle.compare import compare_bundles, fallen
     from ...bundle.open import open_bundle
     from .show import bundles as show
 
-    found = compare(open_bundle(old, key), open_bundle(new, key))
+    found = compare_bundles(open_bundle(old, key), open_bundle(new, key))
     if as_json:
         print_json(asdict(found))
     else:

@@ -29,7 +29,7 @@ def chat(
     opened = open_bundle(bundle, key)
     classifier = opened.classifier(runtime)
     engine = ChatEngine(classifier)
-    show.opening(out, opened, classifier.runtime)
+    show.greeting(out, opened, classifier.runtime)
     answers = list[Answer]()
     for line in _lines():
         command = line.strip()

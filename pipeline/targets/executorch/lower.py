@@ -8,7 +8,7 @@ from torch import nn
 
 from ...base.quiet import hushed
 from ...base.recipes import EMBEDDING, INT4_GROUP, Recipe
-from ...models.lean import LeanBert, MatrixNorm, with_norms
+from ...models.lean import LeanBert, with_matrix_norms
 
 INT4: torch.dtype = vars(torch)["int4"]  # which torch's types leave out
 SHORTEST = 2  # [CLS] and [SEP]; torch.export specialises a dimension of 1
@@ -42,7 +42,7 @@ def quantize(graph: LeanBert, recipe: Recipe) -> LeanBert:
         linear,
         lambda module, path: isinstance(module, nn.Linear) and plan.get(path) == "int8",
     )
-    with_norms(graph, MatrixNorm)  # of the plain LayerNorm, XNNPACK takes nothing
+    with_matrix_norms(graph)  # of the plain LayerNorm, XNNPACK takes nothing
     unwrap_tensor_subclass(graph)
     return graph
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from ...base.errors import TargetUnavailable
 from ...base.quiet import hushed
 from ...base.recipes import EMBEDDING, Recipe
-from ...models.lean import LeanBert, PlainNorm, with_norms
+from ...models.lean import LeanBert
 from ...models.student import Student
-from ..inspect import identify
+from ..inspect import match
 
 
 @hushed()
@@ -82,7 +82,7 @@ def _outputs_of(model: bytes, graph: LeanBert, paths: set[str]) -> Iterator[str]
     for part in root.subgraphs:
         for operator in part.operators:
             buffers = [root.buffers[part.tensors[i].buffer].data for i in operator.inputs if i >= 0]
-            if any(data is not None and identify(bytes(data), wanted) for data in buffers):
+            if any(data is not None and match([bytes(data)], wanted) for data in buffers):
                 yield from (part.tensors[i].name.decode() for i in operator.outputs)
 
 
@@ -97,7 +97,7 @@ def sample_inputs(names: tuple[str, ...], length: int) -> dict[str, Tensor]:
 
 def lean(student: Student) -> LeanBert:
     """The lean graph of `student`, at its full length."""
-    return with_norms(LeanBert(student.model, student.vocabulary.max_length), PlainNorm)
+    return LeanBert(student.model, student.vocabulary.max_length)
 
 
 class Signature(nn.Module):

@@ -9,7 +9,7 @@ from ....bundle.classify import Answer
 from ....bundle.open import Bundle
 
 
-def opening(console: Console, bundle: Bundle, runtime: str) -> None:
+def greeting(console: Console, bundle: Bundle, runtime: str) -> None:
     """What answers, and what can be typed besides texts."""
     console.print(
         f"[dim]{escape(bundle.name)}: {len(bundle.labels)} intents, answered by {runtime} on this "

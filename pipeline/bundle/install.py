@@ -16,8 +16,8 @@ def install(bundle: Bundle, destination: Path, artifacts: Sequence[str] = ()) ->
     """Copy `bundle`, or the part that an app runs, and return the folder where it lies now.
 
     A sample app is told by its files, and takes the artefacts that it runs into its resources. Any
-    other destination becomes the whole bundle. `artifacts` names those to take instead. What was
-    there stays until the new one is whole.
+    other destination becomes the whole bundle. `artifacts` names those that an app takes instead.
+    What was there stays until the new one is whole.
 
     Raises:
         PipelineError: the destination holds something other than a bundle.
@@ -53,11 +53,13 @@ def install(bundle: Bundle, destination: Path, artifacts: Sequence[str] = ()) ->
 def _carried(bundle: Bundle, app: App | None, asked: Sequence[str]) -> tuple[str, ...]:
     """The bundle's files, without those of artefacts that are not taken."""
     roots = {name: sealed.artifact.path.name for name, sealed in bundle.artifacts.items()}
-    possible = [name for name in roots if app is None or name in app.runs]
+    if asked and app is None:
+        raise InputError("--targets is for the sample apps: a folder becomes the whole bundle.")
+    possible = [name for name in roots if app and name in app.runs]
     if missing := [name for name in asked if name not in possible]:
         raise InputError(
-            f"{bundle.path}: --targets asks for {', '.join(missing)}, and "
-            f"{'this app runs' if app else 'it holds'} {', '.join(possible) or 'nothing'} of it."
+            f"{bundle.path}: --targets asks for {', '.join(missing)}, and this app runs "
+            f"{', '.join(possible) or 'nothing'} of it."
         )
     taken = asked or (app.artifacts if app else roots)
     dropped = {root for name, root in roots.items() if name not in taken}

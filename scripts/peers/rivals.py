@@ -24,7 +24,6 @@ from pocketbert.base.files import tree_bytes
 from pocketbert.bundle.open import Bundle
 from pocketbert.models.student import Student
 from pocketbert.targets import get_target
-from pocketbert.targets.base import Artifact
 
 from .page import BERT, EAGER, ORT_INT8
 
@@ -130,10 +129,7 @@ def ours(bundle: Bundle) -> list[Peer]:
     peers = []
     for name in OURS:
         sealed = bundle.artifacts[name].artifact
-        if name == "tflite":
-            run: Any = _litert(sealed, len(bundle.labels))
-        else:
-            run = get_target(name).load(sealed).execute
+        run = get_target(name).load(sealed).execute
 
         def execute(ids: Ids, mask: Ids, run: Any = run, sealed: Any = sealed) -> Any:
             rows = np.zeros((2, 1, sealed.length_for(ids.shape[1])), sealed.dtype)
@@ -143,36 +139,6 @@ def ours(bundle: Bundle) -> list[Peer]:
         size, pte = tree_bytes(sealed.path), sealed.path if name == "executorch" else None
         peers.append(Peer(f"{sealed.path.suffix} ({name})", size, execute, pte=pte))
     return peers
-
-
-def _litert(sealed: Artifact, labels: int) -> Execute:
-    """The `.tflite` in LiteRT's `CompiledModel`, as in the apps.
-
-    On a host, bundles are run by its interpreter, which outlives damaged files and, in Python,
-    allocates its tensors anew at every call.
-    """
-    from ai_edge_litert.compiled_model import CompiledModel
-    from ai_edge_litert.hardware_accelerator import HardwareAccelerator
-    from ai_edge_litert.options import CpuOptions, Options
-
-    options = Options(
-        hardware_accelerators=HardwareAccelerator.CPU, cpu_options=CpuOptions(num_threads=1)
-    )
-    model = CompiledModel.from_file(str(sealed.path), options=options)
-    signatures = {}
-    for length in sealed.lengths:
-        index = model.get_signature_index(f"length_{length}")
-        buffers = model.create_input_buffers(index), model.create_output_buffers(index)
-        signatures[length] = (index, *buffers)
-
-    def execute(ids: Ids, mask: Ids) -> NDArray[np.float32]:
-        index, inputs, outputs = signatures[ids.shape[1]]
-        for buffer, row in zip(inputs, (ids, mask), strict=True):
-            buffer.write(row)
-        model.run_by_index(index, inputs, outputs)
-        return outputs[0].read(labels, np.float32)[None]
-
-    return execute
 
 
 def _torch(model: Any) -> Execute:

@@ -60,12 +60,14 @@ def models(placed):
     }
 
 
-def test_artefacts_that_are_asked_for_are_taken_alone(bundle, ios, tmp_path):
-    placed = install(bundle, ios, ["coreml"])
-    assert models(placed) == {"coreml.mlpackage"}
-    assert set(open_bundle(placed).artifacts) == {"coreml"}
-    copy = install(bundle, tmp_path / "copy", ["tflite"])
-    assert models(copy) == {"tflite.tflite"}
+def test_artefacts_that_are_asked_for_are_taken_alone(bundle, ios):
+    assert models(install(bundle, ios, ["coreml"])) == {"coreml.mlpackage"}
+
+
+def test_part_is_for_apps_alone(bundle, tmp_path):
+    with pytest.raises(InputError, match="--targets is for the sample apps"):
+        install(bundle, tmp_path / "copy", ["tflite"])
+    assert not (tmp_path / "copy").exists()
 
 
 def test_what_few_phones_run_is_taken_on_request_alone(bundle, ios, monkeypatch):

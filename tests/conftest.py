@@ -16,14 +16,13 @@ import extras
 import pytest
 import torch
 import toy
-from command import pocketbert
-from filelock import FileLock
+from command import pocketbert_process
 from playwright.sync_api import Browser
 from pydantic import TypeAdapter
+from sharing import shared
 from transformers import BertConfig
 
 from pocketbert.base.config import DataConfig, StudentSpec, TeacherConfig
-from pocketbert.base.files import replacing_folder
 from pocketbert.base.recipes import RECIPES
 from pocketbert.data.corpus import Corpus, load_corpus
 from pocketbert.learn.cut import cut_student, fold
@@ -36,17 +35,6 @@ from pocketbert.targets import get_target
 from pocketbert.targets.base import Artifact
 
 torch.set_num_threads(1)
-
-
-def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """A folder that one worker makes and all share, as pytest-xdist's documentation does it."""
-    base = factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            with replacing_folder(folder) as new:
-                make(new)
-    return folder
 
 
 @pytest.hookimpl(trylast=True)
@@ -178,7 +166,7 @@ def lowered(
 
 def sealed_run(folder: Path, *flags: str) -> None:
     """Run into `folder`/build and keep what was printed, and how it ended."""
-    done = pocketbert("run", "--out", str(folder / "build"), *flags)
+    done = pocketbert_process("run", "--out", str(folder / "build"), *flags)
     (folder / "printed.txt").write_text(done.stdout, encoding="utf-8")
     (folder / "stderr.txt").write_text(done.stderr, encoding="utf-8")
     (folder / "code.txt").write_text(str(done.returncode), encoding="utf-8")

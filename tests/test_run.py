@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from command import pocketbert
+from command import pocketbert, pocketbert_process
 
 from pocketbert.app.result import read_result
 from pocketbert.base.files import tree_digest
@@ -138,6 +138,6 @@ def test_target_without_its_toolchain_is_reported_as_not_run(toy_config, tmp_pat
 
 @pytest.mark.slow
 def test_two_full_runs_give_the_same_student_and_artefacts(main_run, tmp_path):
-    done = pocketbert("run", "--out", str(tmp_path / "build"))
+    done = pocketbert_process("run", "--out", str(tmp_path / "build"))
     assert done.returncode == 0, done.stderr
     assert tree_digest(tmp_path / "build" / "bundle") == tree_digest(main_run[0] / "bundle")

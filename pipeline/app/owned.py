@@ -15,6 +15,7 @@ PICTURE = "pocketbert search"  # the picture's title
 # What each file that a run or a search writes contains, and no other is likely to.
 MARKS = {
     folders.RESULT: ('"learned_from"', '"verdicts"'),
+    folders.PACKAGED: ('"architecture"', '"verdicts"'),
     folders.REPORT: (REPORT_MARK,),
     folders.FOUND: ('"min_retention"', '"found"'),
     folders.BEST: (BEST_MARK,),

@@ -18,30 +18,17 @@ from ..learn.losses import OUTSIDE, UNLABELLED
 from ..learn.transfer import load_transfer_set
 from ..measure.consumers import loss_in_consumers
 from ..measure.gates import JudgedLogits, Verdict
-from ..measure.noise import Robustness
 from ..measure.record import LatencyRecord, read_record
-from ..models.calibration import Calibration, Score
-from ..models.metrics import Evaluation
+from ..models.calibration import Score
 from ..models.student import load_student
 from ..models.teacher import load_teacher, read_score
 from ..models.vocabulary import Segmentation, compare_segmentation
 from .folders import BENCH, REFERENCE, REPORT, RESULT, STUDENT, TEACHER, TRAINING
-from .stages.judge import Judged, Models
+from .stages.judge import ModelResult, Models
 from .stages.learn import Job, Learned
 from .stages.ship import Verified, list_failures
 
 CONFUSIONS = 12  # pairs of intents shown in the report
-
-
-@dataclass(frozen=True)
-class ModelResult:
-    """A float model that the run made."""
-
-    size_bytes: int
-    parameters: int
-    evaluation: Evaluation
-    calibration: Calibration
-    robustness: Mapping[str, Robustness]  # by kind of noise
 
 
 @dataclass(frozen=True)
@@ -121,8 +108,8 @@ def assemble(
         seed=config.seed,
         learned_from=_learned_from(learned.transfer_set),
         segmentation=segmentation,
-        teacher=_model(models.teacher),
-        student=_model(models.student),
+        teacher=models.teacher.figures,
+        student=models.student.figures,
         verdicts={
             name: made if isinstance(made, NotRun) else made.verdict
             for name, made in verified.items()
@@ -131,16 +118,6 @@ def assemble(
         confusions=_confusions(job, models.student.logits.test),
         failures=list_failures(models, verified, config.required),
         reused=tuple(job.cache.reused),
-    )
-
-
-def _model(judged: Judged) -> ModelResult:
-    return ModelResult(
-        judged.size_bytes,
-        judged.parameters,
-        judged.evaluation,
-        judged.calibration,
-        judged.robustness,
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..base.arrays import Logits
 from ..base.config import DataConfig
-from ..base.errors import BundleError, NotRun, TargetUnavailable
+from ..base.errors import BundleError, ModelError, NotRun, TargetUnavailable
 from ..base.files import sha256
 from ..base.progress import track
 from ..bundle.open import Bundle, Sealed
@@ -16,6 +16,7 @@ from ..targets.base import Runner
 if TYPE_CHECKING:
     from ..data.corpus import Part
     from ..models.metrics import Evaluation
+    from ..models.student import Student
 
 NO_STUDENT = "no float student beside the bundle; name its folder with --student"
 
@@ -56,12 +57,14 @@ def evaluate_bundle(
 
     Args:
         student: folder of the float student, for agreement; by default the one that
-            `pocketbert run` left beside the bundle.
+            `pocketbert run` left beside the bundle. Where that is gone, cannot be read or is
+            another one, agreement is not run.
 
     Raises:
         DataError: the file cannot be used.
-        BundleError: an artefact does not reproduce its golden cases.
-        ModelError: the student's folder cannot be read.
+        BundleError: an artefact does not reproduce its golden cases, or `student` is another
+            one than the bundle's.
+        ModelError: `student` cannot be read.
     """
     from ..data.corpus import read_labelled
 
@@ -97,16 +100,34 @@ def _audit(
 
 
 def _student_logits(bundle: Bundle, part: "Part", folder: Path | None) -> Logits | NotRun:
+    """Logits of the float student, or why there are none where nobody named a `folder`."""
     chosen = folder or bundle.path.resolve().parent / "student"
     if folder is None and not chosen.is_dir():
         return NotRun(NO_STUDENT)
-    from ..models.student import load_student
+    try:
+        student = _open_student(chosen, bundle)
+    except (BundleError, ModelError) as error:
+        if folder is not None:
+            raise
+        return NotRun(f"agreement with the student: {error}")
+    return student.logits(part.texts, "Student reads")
 
-    student = load_student(chosen)
-    digest = sha256(chosen / "model.safetensors")
-    if digest != bundle.manifest.provenance.student_sha256:
+
+def _open_student(folder: Path, bundle: Bundle) -> "Student":
+    """The student in `folder`, opened only if it is the one that `bundle` was made of."""
+    weights = folder / "model.safetensors"
+    try:
+        found = sha256(weights)
+    except OSError as error:
+        raise ModelError(
+            f"{weights}: {error.strerror}. Make it readable, or name another copy of the student "
+            "with --student."
+        ) from error
+    if found != bundle.manifest.provenance.student_sha256:
         raise BundleError(
-            f"{chosen}: has sha256 {digest[:12]}…, another student than the bundle's. "
+            f"{folder}: has sha256 {found[:12]}…, another student than the bundle's. "
             "Name the one it was made of with --student."
         )
-    return student.logits(part.texts, "Student reads")
+    from ..models.student import load_student
+
+    return load_student(folder)

@@ -14,6 +14,7 @@ import torch
 from ..base.arrays import Logits
 from ..base.errors import ModelError
 from ..base.progress import track
+from .function import FunctionClassifier, is_function, open_function
 from .stock import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, opening
 from .tokenizer import read_object, read_tokenizer
 from .weights import check_one_label, load_weights
@@ -29,6 +30,11 @@ class OtherClassifier:
     model: PreTrainedModel
     tokenizer: Any
     labels: tuple[str, ...]
+
+    @property
+    def parameters(self) -> int:
+        """How many there are."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
 
     @torch.inference_mode()
     def logits(self, texts: Sequence[str], what: str = "") -> Logits:
@@ -61,8 +67,11 @@ class OtherClassifier:
 def is_other(folder: Path) -> bool:
     """Whether the classifier in `folder` can teach, but no student can be cut out of it.
 
-    That is one of another architecture than BERT, or a BERT whose tokenizer no phone runs.
+    That is one of another architecture than BERT, a BERT whose tokenizer no phone runs, or a
+    function.
     """
+    if is_function(folder):
+        return True
     config = read_object(folder / "config.json")
     classifies = any(
         str(name).endswith("ForSequenceClassification")
@@ -79,12 +88,14 @@ def is_other(folder: Path) -> bool:
     return False
 
 
-def open_other(folder: Path) -> OtherClassifier:
+def open_other(folder: Path) -> OtherClassifier | FunctionClassifier:
     """Open whatever `AutoModelForSequenceClassification` opens, with its own tokenizer.
 
     Raises:
         ModelError: unreadable, incomplete, or a head that does not choose one of several labels.
     """
+    if is_function(folder):
+        return open_function(folder)
     model = load_weights(AutoModelForSequenceClassification, folder)
     check_one_label(folder, model.config)
     try:

@@ -16,6 +16,7 @@ from ..base.arrays import Logits
 from ..base.files import write_json
 from .batches import run_batched
 from .calibration import Score
+from .function import LABELS, FunctionClassifier
 from .other import OtherClassifier, open_other
 from .stock import BertModel, opening
 from .tokenizer import PIECES, read_object, save_tokenizer
@@ -45,7 +46,9 @@ class Teacher:
     train_logits: Logits  # (training texts, labels), in the corpus' order; made while fitting
     length: float | None = None  # to which features are scaled; None: they stay as they are
     score: Score = "highest"
-    other: OtherClassifier | None = None  # who answers in its place, where that is no BERT
+    other: OtherClassifier | FunctionClassifier | None = (
+        None  # who answers in its place, where that is no BERT
+    )
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits (batch, labels)."""
@@ -65,7 +68,9 @@ class Teacher:
     @property
     def parameters(self) -> int:
         """How many there are, the head's among them."""
-        modules = (self.other.model,) if self.other else (self.encoder, self.head)
+        if self.other:
+            return self.other.parameters
+        modules = (self.encoder, self.head)
         return sum(parameter.numel() for module in modules for parameter in module.parameters())
 
     def save(self, folder: Path) -> None:
@@ -87,9 +92,9 @@ class Teacher:
 
 
 def weights_file(folder: Path) -> Path:
-    """The weights that answer, in a folder that `Teacher.save` wrote."""
-    other = folder / OTHER / WEIGHTS
-    return other if other.exists() else folder / WEIGHTS
+    """What answers, in a folder that `Teacher.save` wrote: weights, or what stands for them."""
+    others = (folder / OTHER / name for name in (WEIGHTS, LABELS))
+    return next((file for file in others if file.exists()), folder / WEIGHTS)
 
 
 def pooled(encoder: BertModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:

@@ -107,9 +107,37 @@ def lengths_up_to(longest: int) -> tuple[int, ...]:
     return (*doubled, longest)
 
 
-def describe(words: str, recipe: Recipe) -> str:
-    """What a target makes of a recipe, in `words`, with the parts that stay in float."""
-    return f"{words}; {', '.join(recipe.keep_float)} in float" if recipe.keep_float else words
+def describe_artifact(
+    name: str,
+    path: Path,
+    student: "Student",
+    recipe: Recipe,
+    words: str,
+    *,
+    inputs: tuple[str, ...],
+    lengths: tuple[int, ...],
+    min_runtime: str,
+    dtype: str = "int32",
+    dynamic: bool = False,
+) -> Artifact:
+    """What the target `name` made of `student` at `path`.
+
+    Args:
+        words: what it makes of the recipe; the parts that stay in float are added.
+    """
+    kept = f"; {', '.join(recipe.keep_float)} in float" if recipe.keep_float else ""
+    return Artifact(
+        target=name,
+        path=path,
+        inputs=inputs,
+        dtype=dtype,
+        lengths=lengths,
+        dynamic=dynamic,
+        vocabulary=len(student.vocabulary),
+        recipe=recipe,
+        quantization=f"{words}{kept}",
+        min_runtime=min_runtime,
+    )
 
 
 class RowRunner:

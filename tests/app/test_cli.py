@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import pocketbert
+from command import pocketbert, pocketbert_process
 
 from pocketbert import __version__
 
@@ -91,7 +91,7 @@ def test_chat_answers_piped_lines_of_any_kind(toy_run):
         "/stats",
         "/quit",
     ]
-    done = pocketbert(
+    done = pocketbert_process(
         "chat", str(toy_run / "bundle"), "--runtime", "tflite", stdin="\n".join(lines) + "\n"
     )
     assert done.returncode == 0, done.stderr
@@ -135,7 +135,7 @@ def test_doctor_works_where_torch_is_missing():
 
 
 def test_version():
-    assert pocketbert("--version").stdout.strip() == f"pocketbert {__version__}"
+    assert pocketbert_process("--version").stdout.strip() == f"pocketbert {__version__}"
 
 
 @pytest.mark.parametrize("command", ["run", "chat", "verify", "eval", "doctor"])

@@ -14,11 +14,19 @@ from pocketbert.base.files import replacing_folder
 KEPT = "pocketbert: interrupted; finished stages are kept, the same command goes on."
 
 
+def hear_interrupts():
+    """In the background of a script, SIGINT is ignored by whoever inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_run_says_that_finished_stages_are_kept(tmp_path, toy_config, number, code):
     command = [sys.executable, "-m", "pocketbert", "run", "--config", str(toy_config)]
     running = subprocess.Popen(
-        [*command, "--out", str(tmp_path / "build")], stderr=subprocess.PIPE, text=True
+        [*command, "--out", str(tmp_path / "build")],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interrupts,
     )
     first = running.stderr.readline()
     assert first.endswith(" …\n"), first
@@ -36,6 +44,7 @@ def test_interrupted_chat_promises_nothing(toy_run):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_interrupts,
     )
     assert chatting.stdout.readline()
     chatting.send_signal(signal.SIGINT)

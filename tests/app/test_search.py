@@ -1,5 +1,7 @@
 import json
+import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,29 +40,37 @@ def test_equal_shapes_do_not_beat_each_other():
     assert result_of(one, same).front == (one, same)
 
 
-@pytest.fixture
-def toy_search(toy_config, tmp_path, monkeypatch):
-    """Search over the eight shapes that are left of the space; the presets are tiny ones."""
-    monkeypatch.setattr(searching, "PRESETS", TINY)
-    monkeypatch.setattr(searching, "REFUSED", 5)
-    monkeypatch.setattr(shapes, "VOCABULARIES", (3000,))
-    monkeypatch.setattr(shapes, "DEEPEST", 2)
+@pytest.fixture(scope="module", autouse=True)
+def tiny_space():
+    """Eight shapes are left of the space; the presets are tiny ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(searching, "PRESETS", TINY)
+        patch.setattr(searching, "REFUSED", 5)
+        patch.setattr(shapes, "VOCABULARIES", (3000,))
+        patch.setattr(shapes, "DEEPEST", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def search_in(toy_config):
     config = load_config(toy_config, {"distill": {"epochs": 2}})
-
-    def run(budget_s=3600, max_bytes=10_000_000, min_retention=0.1):
-        return search(
-            config,
-            tmp_path / "search",
-            budget_s=budget_s,
-            max_bytes=max_bytes,
-            min_retention=min_retention,
-        )
-
-    return run
+    return partial(search, config, max_bytes=10_000_000, min_retention=0.1)
 
 
-def test_presets_come_first_and_the_smallest_good_shape_is_chosen(toy_search):
-    result = toy_search()
+@pytest.fixture(scope="module")
+def finished(search_in, tmp_path_factory):
+    """A search over the whole space."""
+    return search_in(tmp_path_factory.mktemp("finished") / "search", budget_s=3600)
+
+
+@pytest.fixture
+def toy_search(search_in, tmp_path):
+    """Another search, in a folder of its own."""
+    return partial(search_in, tmp_path / "search", budget_s=3600)
+
+
+def test_presets_come_first_and_the_smallest_good_shape_is_chosen(finished):
+    result = finished
     assert [one.name for one in result.found[:2]] == ["1x32-3000", "2x64-3000"]
     assert 2 < len(result.found) <= 8
     good = [one for one in result.found if one.retention >= 0.1]
@@ -70,22 +80,21 @@ def test_presets_come_first_and_the_smallest_good_shape_is_chosen(toy_search):
 
 
 def test_budget_that_is_spent_still_trains_one_shape(toy_search):
-    assert [one.name for one in toy_search(0).found] == ["1x32-3000"]
+    assert [one.name for one in toy_search(budget_s=0).found] == ["1x32-3000"]
 
 
-def test_second_call_repeats_what_was_found_without_training(toy_search, monkeypatch):
-    first = toy_search()
-
+def test_second_call_repeats_what_was_found_without_training(
+    finished, search_in, tmp_path, monkeypatch
+):
     def train(*_):
         raise AssertionError("trained again")
 
     monkeypatch.setattr(searching.learning, "distill_student", train)
-    again = toy_search(0)
-    assert {one.name: one for one in again.found} == {one.name: one for one in first.found}
+    again = search_in(shutil.copytree(finished.out, tmp_path / "search"), budget_s=0)
+    assert {one.name: one for one in again.found} == {one.name: one for one in finished.found}
 
 
-def test_data_without_out_of_scope_texts_have_no_auroc(toy_config, toy_data, tmp_path, monkeypatch):
-    monkeypatch.setattr(searching, "PRESETS", TINY)
+def test_data_without_out_of_scope_texts_have_no_auroc(toy_config, toy_data, tmp_path):
     lines = [line for line in toy_data.read_text().splitlines() if '"oos"' not in line]
     (tmp_path / "inside.jsonl").write_text("\n".join(lines))
     data = {"source": str(tmp_path / "inside.jsonl")}
@@ -105,9 +114,8 @@ def test_limit_that_no_shape_meets_is_an_error(toy_search):
         toy_search(max_bytes=10_000)
 
 
-def test_settings_of_the_best_shape_make_the_same_student(toy_search, toy_config, tmp_path):
-    result = toy_search(0)
-    config = load_config(result.settings, {})
+def test_settings_of_the_best_shape_make_the_same_student(toy_search, toy_config):
+    config = load_config(toy_search(budget_s=0).settings, {})
     assert config.student == replace(TINY["one"][0], max_length=32)
     assert config.distill.learning_rate == TINY["one"][1].learning_rate
     assert config.data == load_config(toy_config, {}).data

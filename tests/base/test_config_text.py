@@ -64,8 +64,8 @@ def read_back(command):
     built = []
     original = options.load_config
 
-    def keep(file, overrides):
-        built.append(original(file, overrides))
+    def keep(file, overrides, base=None):
+        built.append(original(file, overrides, base))
         raise PipelineError("enough")
 
     program, *arguments = shlex.split(command)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import toy
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
@@ -24,7 +25,6 @@ from pocketbert.app.stages.learn import Job, fit_teacher, read_texts
 from pocketbert.base.config import (
     DataConfig,
     DistillConfig,
-    Gates,
     RunConfig,
     StudentSpec,
     TeacherConfig,
@@ -118,13 +118,7 @@ def test_a_roberta_teaches_a_student_of_another_model(roberta, toy_bert, toy_dat
         teacher=TeacherConfig(source=str(roberta)),
         student=StudentSpec(layers=1, hidden=32, max_length=32, donor=str(toy_bert)),
         distill=DistillConfig(epochs=20, least_steps=1, batch_size=16, augment=0),
-        gates=Gates(
-            max_probe_error=1.0,
-            min_same_decisions=0.8,
-            min_retention=0.9,
-            min_agreement=0.9,
-            max_accuracy_drop=0.05,
-        ),
+        gates=toy.loose_gates(min_retention=0.9, min_agreement=0.9),
     )
     result = run(config, tmp_path)
     assert result.failures == ()

@@ -1,7 +1,9 @@
 """The smallest recipe that loses little, and why the smaller ones were refused."""
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,13 +34,10 @@ def test_candidates_grow_from_the_smallest_and_end_in_float():
 class Lossy:
     """A target whose int4 embedding answers label 0 for every text: the planted fault."""
 
-    def __init__(self):
+    def __init__(self, lower):
         self.real = get_target("tflite")
         self.name, self.recipes = "lossy", self.real.recipes
-        self.read = self.real.read
-
-    def lower(self, student, out, recipe):
-        return self.real.lower(student, out, recipe)
+        self.read, self.lower = self.real.read, lower
 
     def load(self, artifact):
         runner = self.real.load(artifact)
@@ -49,9 +48,26 @@ class Lossy:
 
 
 @pytest.fixture(scope="module")
+def lower(tmp_path_factory):
+    """Lower a student by a recipe, for real; the same recipe again is a copy of that file."""
+    made = {}
+
+    def to_tflite(student, out, recipe):
+        if recipe not in made:
+            folder = tmp_path_factory.mktemp("lowered")
+            made[recipe] = get_target("tflite").lower(student, folder, recipe)
+        path = shutil.copy(made[recipe].path, out)
+        return replace(made[recipe], path=Path(path))
+
+    return to_tflite
+
+
+@pytest.fixture(scope="module")
 def chosen(toy_run, toy_corpus, tmp_path_factory):
+    student = load_student(toy_run / "student")
+
     def run(target, gates):
-        student, folder = load_student(toy_run / "student"), tmp_path_factory.mktemp("chosen")
+        folder = tmp_path_factory.mktemp("chosen")
         probes = probe_texts(toy_corpus, student.vocabulary)
         expected = over_parts(toy_corpus, probes, student.logits)
         return choose(target, student, expected, toy_corpus, gates, (), folder)
@@ -59,40 +75,39 @@ def chosen(toy_run, toy_corpus, tmp_path_factory):
     return run
 
 
-def test_recipe_that_ruins_accuracy_is_refused_and_the_next_one_taken(chosen):
-    artifact = chosen(Lossy(), Gates())
+def test_recipe_that_ruins_accuracy_is_refused_and_the_next_one_taken(chosen, lower):
+    artifact = chosen(Lossy(lower), Gates())
     assert artifact.recipe.name == "int8" and artifact.path.exists()
     first, second = artifact.reason.split("; ")
     assert first.startswith("int4-embedding") and "agrees 33.3%: refused" in first
     assert second.startswith("int8") and second.endswith("taken")
 
 
-def test_recipe_that_is_stored_otherwise_is_refused(chosen):
+def test_recipe_that_is_stored_otherwise_is_refused(chosen, lower):
     # Planted: int4 is asked for, and int8 comes out.
-    target = Lossy()
-    lower = target.real.lower
-    target.lower = lambda student, out, recipe: lower(
-        student, out, RECIPES["int8"] if recipe.name == "int4-embedding" else recipe
-    )
+    def lower_to_int8(student, out, recipe):
+        return lower(student, out, RECIPES["int8"] if recipe.name == "int4-embedding" else recipe)
+
+    target = Lossy(lower_to_int8)
     artifact = chosen(target, Gates())
     first, second = artifact.reason.split("; ")
     assert "refused (lossy: embedding.weight is stored as int8" in first
     assert second.startswith("int8") and second.endswith("taken")
 
 
-def test_recipe_that_errs_on_odd_texts_is_refused(chosen):
+def test_recipe_that_errs_on_odd_texts_is_refused(chosen, lower):
     # Planted: what it loses on validation is allowed, and the logits are not the student's.
     loose = replace(Gates(), max_recipe_loss=1.0, min_agreement=0.0)
-    artifact = chosen(Lossy(), loose)
+    artifact = chosen(Lossy(lower), loose)
     assert (
         artifact.recipe.name == "int8" and "odd or long texts get other logits" in artifact.reason
     )
 
 
-def test_limit_decides(chosen, monkeypatch):
+def test_limit_decides(chosen, lower, monkeypatch):
     monkeypatch.setattr(choosing, "probe_failures", lambda *_: [])
     loose = replace(Gates(), max_recipe_loss=1.0, min_agreement=0.0)
-    assert chosen(Lossy(), loose).recipe.name == "int4-embedding"
+    assert chosen(Lossy(lower), loose).recipe.name == "int4-embedding"
 
 
 def test_auto_on_the_command_line_records_why(toy_config, tmp_path):

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from pocketbert.base.config import Gates
 from pocketbert.base.files import tree_bytes
 from pocketbert.base.recipes import RECIPES
+from pocketbert.bundle.open import open_bundle
 from pocketbert.measure.gates import (
     LARGEST_TOLERANCE,
     SMALLEST_TOLERANCE,
@@ -20,7 +22,7 @@ from pocketbert.measure.gates import (
 )
 from pocketbert.measure.noise import make_noisy
 from pocketbert.models.lean import LeanBert
-from pocketbert.models.student import Student, load_student
+from pocketbert.models.student import load_student
 from pocketbert.targets import get_target
 from pocketbert.targets.base import RowRunner
 from pocketbert.targets.inspect import Stored, examine
@@ -44,39 +46,39 @@ def reference(student, toy_corpus, probes):
 
 
 @pytest.fixture(scope="module")
-def judged(student, toy_corpus, probes, reference, tmp_path_factory):
-    """Lower a student for real, run the file, and judge it against the true student."""
+def artifact(toy_run):
+    """The student as the run lowered it."""
+    return open_bundle(toy_run / "bundle").artifacts["tflite"].artifact
 
-    def run(made: Student, vocabulary=student.vocabulary, recipe=RECIPES["int8"]):
-        out = tmp_path_factory.mktemp("lowered")
+
+@pytest.fixture(scope="module")
+def judged(artifact, student, toy_corpus, probes, reference):
+    """Judge an artefact, run and read from its file; for a fault, against another student."""
+
+    def run(made=artifact, *, against=None, spoil=None, vocabulary=student.vocabulary):
         target = get_target("tflite")
-        artifact = target.lower(made, out, recipe)
-        runner = target.load(artifact)
-        read = lambda texts: run_texts(runner, vocabulary, texts)  # noqa: E731
+        runner = target.load(made)
+        read = partial(run_texts, spoil(runner) if spoil else runner, vocabulary)
         measured = over_parts(toy_corpus, probes, read)
-        stored = examine(
-            "tflite",
-            target.read(artifact),
-            tree_bytes(artifact.path),
-            LeanBert(student.model, 32),
-            RECIPES["int8"],
-            Gates(),
-        )
-        return judge("tflite", runner.engine, stored, measured, reference, toy_corpus, Gates())
+        expected = over_parts(toy_corpus, probes, against.logits) if against else reference
+        graph = LeanBert((against or student).model, 32)
+        contents, size = target.read(made), tree_bytes(made.path)
+        stored = examine("tflite", contents, size, graph, RECIPES["int8"], Gates())
+        return judge("tflite", runner.engine, stored, measured, expected, toy_corpus, Gates())
 
     return run
 
 
 def changed(student, change):
-    """A copy of `student` after `change(model)`."""
+    """A copy of `student` after `change(model)`, which an artefact does not share."""
     model = copy.deepcopy(student.model)
     with torch.no_grad():
         change(model)
     return replace(student, model=model)
 
 
-def test_faithful_artefact_passes(judged, student):
-    verdict = judged(student)
+def test_faithful_artefact_passes(judged):
+    verdict = judged()
     assert verdict.failures == ()
     assert verdict.agreement >= 0.99
     assert verdict.max_difference <= verdict.tolerance
@@ -87,16 +89,22 @@ def test_scrambled_weights_fail(judged, student):
         table = model.bert.embeddings.word_embeddings.weight
         table.copy_(table[torch.randperm(len(table), generator=torch.Generator().manual_seed(0))])
 
-    failures = judged(changed(student, scramble)).failures
+    failures = judged(against=changed(student, scramble)).failures
     assert any("agreement with the student is" in f and "required 99.0%" in f for f in failures)
 
 
-def test_swapped_labels_fail(judged, student):
-    def swap(model):
-        for tensor in (model.classifier.weight, model.classifier.bias):
-            tensor.copy_(tensor[[1, 2, 0]])
+class Swapped:
+    """A runner whose labels are in another order than the student's."""
 
-    failures = judged(changed(student, swap)).failures
+    def __init__(self, runner):
+        self.runner = runner
+
+    def logits(self, input_ids, attention_mask):
+        return self.runner.logits(input_ids, attention_mask)[:, [1, 2, 0]]
+
+
+def test_swapped_labels_fail(judged):
+    failures = judged(spoil=Swapped).failures
     assert any("agreement" in failure for failure in failures)
     assert any("drop above the allowed" in failure for failure in failures)
 
@@ -104,13 +112,13 @@ def test_swapped_labels_fail(judged, student):
 def test_wrong_vocabulary_fails(judged, student):
     other = student.vocabulary
     reversed_words = (*other.pieces[:60], *reversed(other.pieces[60:]))
-    failures = judged(student, replace(other, pieces=reversed_words)).failures
+    failures = judged(vocabulary=replace(other, pieces=reversed_words)).failures
     assert any("agreement" in failure for failure in failures)
 
 
-def test_float_embedding_that_was_to_be_int8_fails(judged, student):
+def test_float_embedding_that_was_to_be_int8_fails(judged, student, tmp_path):
     recipe = replace(RECIPES["int8"], keep_float=("embedding",))
-    (failure,) = judged(student, recipe=recipe).failures
+    (failure,) = judged(get_target("tflite").lower(student, tmp_path, recipe)).failures
     assert "embedding.weight is stored as float32, and the recipe int8 asks for one int8" in failure
 
 
@@ -118,7 +126,7 @@ def test_weight_that_is_not_the_students_fails(judged, student):
     def spoil(model):
         model.classifier.weight.neg_()
 
-    failures = judged(changed(student, spoil)).failures
+    failures = judged(against=changed(student, spoil)).failures
     assert any("classifier.weight is stored as nothing known" in f for f in failures)
 
 
@@ -166,7 +174,7 @@ def test_positions_that_are_shifted_in_the_longest_signature_fail(judged, studen
         table = model.bert.embeddings.position_embeddings.weight
         table[16:] = 3 * table[16:].flip(0)
 
-    failures = judged(changed(student, shift)).failures
+    failures = judged(against=changed(student, shift)).failures
     assert any("odd or long texts get other logits" in failure for failure in failures)
 
 
@@ -233,10 +241,7 @@ def test_one_text_of_forty_is_no_evidence(reference, toy_corpus, wrong, passes):
     assert (verdict.failures == ()) is passes
 
 
-def test_runner_gets_the_shortest_length_that_fits(toy_run):
-    from pocketbert.bundle.open import open_bundle
-
-    artifact = open_bundle(toy_run / "bundle").artifacts["tflite"].artifact
+def test_runner_gets_the_shortest_length_that_fits(artifact):
     seen = []
 
     def execute(ids, mask):

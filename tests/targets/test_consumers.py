@@ -11,29 +11,9 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from pocketbert.base.config import DataConfig
-from pocketbert.bundle.open import open_bundle
-from pocketbert.data.corpus import load_corpus
-from pocketbert.models.student import load_student
-
 pytestmark = pytest.mark.consumers
 HERE = Path(__file__).parent / "consumers"
 FETCHED = Path(__file__).parents[2] / ".venv-consumers"
-
-
-@pytest.fixture(scope="module")
-def bundle(main_run):
-    return open_bundle(main_run[0] / "bundle")
-
-
-@pytest.fixture(scope="module")
-def student(main_run):
-    return load_student(main_run[0] / "student")
-
-
-@pytest.fixture(scope="module")
-def texts():
-    return load_corpus(DataConfig()).test.texts
 
 
 def test_mediapipe_agrees_on_plain_text(bundle, student, texts):

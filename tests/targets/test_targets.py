@@ -9,19 +9,19 @@ from collections import Counter
 from copy import copy
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import extras
 import flatbuffers
 import numpy as np
 import pytest
+from sharing import shared
 
-from pocketbert.base.config import DataConfig, DistillConfig, Gates, StudentSpec
+from pocketbert.base.config import DistillConfig, Gates, StudentSpec
 from pocketbert.base.errors import BundleError, InputError, PipelineError, TargetUnavailable
 from pocketbert.base.files import tree_bytes
 from pocketbert.base.formats import DEFAULT_TARGETS, TARGETS
 from pocketbert.base.recipes import RECIPES
-from pocketbert.bundle.open import open_bundle
-from pocketbert.data.corpus import load_corpus
 from pocketbert.learn.distill import distill
 from pocketbert.measure.gates import run_texts
 from pocketbert.models import lean as graph
@@ -34,21 +34,6 @@ from pocketbert.targets.inspect import examine
 
 LIMIT_BYTES = 1_700_000
 FULLY_CONNECTED = 9  # in schema.fbs of TensorFlow Lite
-
-
-@pytest.fixture(scope="module")
-def bundle(main_run):
-    return open_bundle(main_run[0] / "bundle")
-
-
-@pytest.fixture(scope="module")
-def student(main_run):
-    return load_student(main_run[0] / "student")
-
-
-@pytest.fixture(scope="module")
-def texts():
-    return load_corpus(DataConfig()).test.texts
 
 
 def artifact_of(bundle, name):
@@ -112,11 +97,13 @@ def test_id_out_of_range_is_refused_before_the_runtime_sees_it(bundle, name):
 
 def contents_of(name, student, folder, recipe):
     extras.need_wheels_of(name)
-    target = get_target(name)
-    artifact = target.lower(student, folder, recipe)
+    return stored_in(get_target(name).lower(student, folder, recipe), student)
+
+
+def stored_in(artifact, student):
     graph = LeanBert(student.model, student.vocabulary.max_length)
-    read = target.read(artifact)
-    return examine(name, read, tree_bytes(artifact.path), graph, artifact.recipe, Gates())
+    read, size = get_target(artifact.target).read(artifact), tree_bytes(artifact.path)
+    return examine(artifact.target, read, size, graph, artifact.recipe, Gates())
 
 
 # What the default recipe stores, every run examines.
@@ -148,7 +135,7 @@ def test_every_weight_is_found_in_the_file_as_its_recipe_asks(
     assert min(found.bytes_by_part.values()) >= 0
 
 
-def test_activations_of_the_other_recipe_are_caught(bundle, student, toy_student, tmp_path):
+def test_activations_of_the_other_recipe_are_caught(bundle, student, toy_student, lowered):
     # Planted: the weights are the same in both; only what they are multiplied with differs.
     def failure_of(artifact, student, recipe):
         graph = LeanBert(student.model, student.vocabulary.max_length)
@@ -159,8 +146,7 @@ def test_activations_of_the_other_recipe_are_caught(bundle, student, toy_student
 
     dynamic = failure_of(artifact_of(bundle, "tflite"), student, "int8-compat")
     assert "14 matrix products take int8 activations" in dynamic and "asks for 0" in dynamic
-    compat = get_target("tflite").lower(toy_student, tmp_path, RECIPES["int8-compat"])
-    weights_only = failure_of(compat, toy_student, "int8")
+    weights_only = failure_of(lowered("tflite", "int8-compat"), toy_student, "int8")
     assert "0 matrix products take int8 activations" in weights_only
     assert "asks for 14" in weights_only
 
@@ -175,17 +161,24 @@ def test_recipe_that_a_target_lacks_is_named_with_those_it_has(toy_student, tmp_
         get_target("coreml").lower(toy_student, tmp_path, RECIPES["int4-embedding"])
 
 
+@pytest.fixture(scope="module")
+def factorised(tmp_path_factory, toy_teacher, toy_transfer_set):
+    """A trained student with a factorised embedding."""
+
+    def make(folder):
+        spec = StudentSpec(layers=1, hidden=32, embedding=16, vocabulary=None, max_length=32)
+        training = DistillConfig(epochs=12, least_steps=1, batch_size=16)
+        distill(toy_teacher, toy_transfer_set, spec, training).save(folder)
+
+    return load_student(shared(tmp_path_factory, "factorised", make))
+
+
 @pytest.mark.parametrize("name", TARGETS)
-def test_factorised_embedding_is_lowered_as_two_factors(
-    toy_teacher, toy_transfer_set, toy_corpus, tmp_path, name
-):
+def test_factorised_embedding_is_lowered_as_two_factors(factorised, toy_corpus, tmp_path, name):
     extras.need_wheels_of(name)
-    spec = StudentSpec(layers=1, hidden=32, embedding=16, vocabulary=None, max_length=32)
-    training = DistillConfig(epochs=12, least_steps=1, batch_size=16)
-    student = distill(toy_teacher, toy_transfer_set, spec, training)
-    artifact = get_target(name).lower(student, tmp_path, RECIPES["int8"])
+    artifact = get_target(name).lower(factorised, tmp_path, RECIPES["int8"])
     runner = get_target(name).load(artifact)
-    assert agreement_with(student, runner, toy_corpus.test.texts) >= 0.97
+    assert agreement_with(factorised, runner, toy_corpus.test.texts) >= 0.97
 
 
 DAMAGES = {
@@ -282,37 +275,36 @@ def test_time_of_a_pte_is_told_apart_by_operator(bundle):
 # --- ExecuTorch with Core ML inside -----------------------------------------------------------
 
 
-def test_embedded_package_computes_what_the_package_does(toy_student, toy_corpus, tmp_path):
+def test_embedded_package_computes_what_the_package_does(
+    toy_student, lowered, toy_corpus, tmp_path
+):
     logits = {}
     for name in ("coreml", "executorch-coreml"):
-        artifact = get_target(name).lower(toy_student, tmp_path, RECIPES["int8"])
+        artifact = lowered(name)
         runner = get_target(name).load(artifact)
         logits[name] = run_texts(runner, toy_student.vocabulary, toy_corpus.test.texts)
     # The one rounds its answer to fp16, the other does not.
     difference = np.abs(logits["coreml"] - logits["executorch-coreml"]).max()
     assert difference <= np.abs(logits["coreml"]).max() * 2**-11
-    first = artifact.path.read_bytes()
-    get_target("executorch-coreml").lower(toy_student, tmp_path, RECIPES["int8"])
-    assert artifact.path.read_bytes() == first
+    again = get_target("executorch-coreml").lower(toy_student, tmp_path, RECIPES["int8"])
+    assert artifact.path.read_bytes() == again.path.read_bytes()
     (delegate,) = pte.read(artifact.path).delegates
     assert b"debug" not in delegate
 
 
-def test_damaged_pte_with_core_ml_is_an_error(toy_student, tmp_path):
-    target = get_target("executorch-coreml")
-    artifact = target.lower(toy_student, tmp_path, RECIPES["int8"])
-    whole = artifact.path.read_bytes()
+def test_damaged_pte_with_core_ml_is_an_error(lowered, tmp_path):
+    artifact = lowered("executorch-coreml")
     for damage in DAMAGES:
-        artifact.path.write_bytes(whole)
-        damage_file(artifact.path, damage)
+        file = Path(shutil.copy(artifact.path, tmp_path))
+        damage_file(file, damage)
         with pytest.raises(BundleError, match="not a readable"):
-            target.load(artifact)
+            get_target("executorch-coreml").load(replace(artifact, path=file))
 
 
 # --- TFLite ----------------------------------------------------------------------------------
 
 
-def test_tflite_without_its_delegate_is_caught(monkeypatch, toy_student, tmp_path):
+def test_tflite_without_its_delegate_is_caught(monkeypatch, toy_student, lowered):
     # Planted: an interpreter that does not apply XNNPACK, as some builds of LiteRT do not.
     from ai_edge_litert import interpreter as litert
 
@@ -324,7 +316,7 @@ def test_tflite_without_its_delegate_is_caught(monkeypatch, toy_student, tmp_pat
             experimental_op_resolver_type=litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         ),
     )
-    found = contents_of("tflite", toy_student, tmp_path, RECIPES["int8"])
+    found = stored_in(lowered("tflite"), toy_student)
     shares = [f for f in found.failures if "100% of the operators run outside the fast" in f]
     kinds = [f for f in found.failures if "matrix products run outside the fast" in f]
     assert len(shares) == len(kinds) == 3  # of signatures
@@ -378,9 +370,9 @@ def with_float_weights(schema, model, graph):
             graph.tensors = [*graph.tensors, tensor]
 
 
-def test_signature_that_is_not_as_the_others_is_caught(toy_student, tmp_path):
+def test_signature_that_is_not_as_the_others_is_caught(toy_student, lowered, tmp_path):
     # Planted in the last of three: gates that read the first one only would let it pass.
-    artifact = get_target("tflite").lower(toy_student, tmp_path, RECIPES["int8"])
+    artifact = lowered("tflite")
     graph = LeanBert(toy_student.model, toy_student.vocabulary.max_length)
     planted = planted_in_the_last_signature(artifact, tmp_path, with_float_weights)
     for made, expected in ((artifact, 0), (planted, 1)):

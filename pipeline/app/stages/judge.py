@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
 from safetensors.numpy import load_file, save_file
 
 from ...base.files import write_json
+from ...data.corpus import Corpus
 from ...measure.baseline import guess_by_letters
 from ...measure.floors import check_floors
 from ...measure.gates import JudgedLogits, over_parts, probe_texts, robust_figures
@@ -23,16 +24,27 @@ from .learn import Job, Learned
 LETTERS, PARAMETERS = "letters.safetensors", "parameters.json"
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A float model: its figures, and the logits that artefacts are compared with."""
+@dataclass(frozen=True, kw_only=True)
+class ModelResult:
+    """Figures of a float model that the run made."""
 
     size_bytes: int
     parameters: int
     evaluation: Evaluation
     calibration: Calibration
-    logits: JudgedLogits
     robustness: Mapping[str, Robustness]  # by kind of noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged(ModelResult):
+    """A float model's figures, with the logits that artefacts are compared with."""
+
+    logits: JudgedLogits
+
+    @property
+    def figures(self) -> ModelResult:
+        """The same without the logits."""
+        return ModelResult(**{one.name: getattr(self, one.name) for one in fields(ModelResult)})
 
 
 @dataclass(frozen=True)
@@ -69,8 +81,14 @@ def judge_models(job: Job, learned: Learned) -> Models:
     folder = job.cache.folder(REFERENCE, inputs, make, room="measure")
     counts = json.loads((folder / PARAMETERS).read_text(encoding="utf-8"))
     teacher, student = (
-        _judged(job, of, folder / f"{name}.safetensors", counts[name])
-        for name, of in (("teacher", learned.teacher), ("student", learned.student))
+        to_judged(
+            JudgedLogits(**load_file(folder / f"{name}.safetensors")),
+            job.corpus,
+            job.config.gates.min_kept,
+            size_bytes=weights_file(model).stat().st_size,
+            parameters=counts[name],
+        )
+        for name, model in (("teacher", learned.teacher), ("student", learned.student))
     )
     failures = check_floors(
         teacher.logits.test,
@@ -83,15 +101,16 @@ def judge_models(job: Job, learned: Learned) -> Models:
     return Models(teacher, student, failures)
 
 
-def _judged(job: Job, folder: Path, logits: Path, parameters: int) -> Judged:
-    read = JudgedLogits(**load_file(logits))
-    validation = job.corpus.validation
-    calibration = calibrate(read.validation, validation.labels, job.config.gates.min_kept)
+def to_judged(
+    logits: JudgedLogits, corpus: Corpus, keep: float, *, size_bytes: int, parameters: int
+) -> Judged:
+    """Figures of a float model by its `logits`; its threshold keeps a share `keep` of the texts."""
+    calibration = calibrate(logits.validation, corpus.validation.labels, keep)
     return Judged(
-        size_bytes=weights_file(folder).stat().st_size,
+        size_bytes=size_bytes,
         parameters=parameters,
-        evaluation=evaluate(read.test, job.corpus.test.labels, read.out_of_scope, calibration),
+        evaluation=evaluate(logits.test, corpus.test.labels, logits.out_of_scope, calibration),
         calibration=calibration,
-        logits=read,
-        robustness=robust_figures(read, job.corpus, calibration.threshold),
+        logits=logits,
+        robustness=robust_figures(logits, corpus, calibration.threshold),
     )

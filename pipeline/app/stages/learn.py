@@ -26,6 +26,7 @@ from ...learn.transfer import (
     save_hidden,
 )
 from ...models.encoders import MINILM, locate
+from ...models.function import is_function, open_function
 from ...models.other import is_other
 from ...models.reading import check_readable
 from ...models.teacher import Teacher, load_teacher
@@ -128,7 +129,11 @@ def _other_teacher(job: Job, inputs: dict[str, Any]) -> Path:
     def make(folder: Path) -> None:
         with_other(config.teacher, donor, job.corpus, config.student.max_length).save(folder)
 
-    return job.cache.shared_folder(TEACHER, {**inputs, "donor": locate(donor or MINILM)}, make)
+    inputs = {**inputs, "donor": locate(donor or MINILM)}
+    source = locate(config.teacher.source)
+    if is_function(source):  # what it says stands for it
+        inputs["says"] = open_function(source).fingerprint(job.corpus.train.texts)
+    return job.cache.shared_folder(TEACHER, inputs, make)
 
 
 def _fine_tuned(job: Job, frozen: Path) -> Path:

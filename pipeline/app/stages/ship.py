@@ -5,7 +5,7 @@ computes is in the room it calls.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -177,8 +177,15 @@ def seal_bundle(
     learned: Learned,
     models: Models,
     verified: Mapping[str, Verified | NotRun],
+    origin: Mapping[str, Any],
+    to_sealed: Callable[[Verified], Sealed] | None = None,
 ) -> Path | NotRun:
-    """The sealed bundle of everything verified, where every gate holds."""
+    """The sealed bundle of everything verified, where every gate holds.
+
+    Args:
+        origin: what its provenance says beside data, student and versions; see `trained`.
+        to_sealed: what is sealed of an artefact; its verdict's figures by default.
+    """
     if list_failures(models, verified, job.config.required):
         return NotRun("a gate failed")
     made = {name: value for name, value in verified.items() if isinstance(value, Verified)}
@@ -189,24 +196,31 @@ def seal_bundle(
         name=job.corpus.name,
         labels=job.corpus.labels,
         vocabulary=vocabulary,
-        artifacts={name: _sealed(value) for name, value in made.items()},
+        artifacts={name: (to_sealed or _sealed)(value) for name, value in made.items()},
         replies=replies,
         golden=make_golden(texts, vocabulary, {name: v.golden for name, v in made.items()}),
         provenance={
             "seed": job.config.seed,
-            "preset": job.config.preset,
-            "command": to_command(job.config),
             "data_sha256": job.corpus.digest,
-            "teacher_sha256": sha256(weights_file(learned.teacher)),
             "student_sha256": sha256(learned.student / "model.safetensors"),
             "test_sha256": job.corpus.test_digest,
-            "score": read_score(learned.teacher),
-            "distill": asdict(job.config.distill),
-            "student": asdict(job.config.student),
             "versions": job.cache.versions,
+            **origin,
         },
         out_of_scope_label=job.config.data.out_of_scope_label,
     )
+
+
+def trained(job: Job, learned: Learned) -> dict[str, Any]:
+    """Where a student came from that was distilled."""
+    return {
+        "preset": job.config.preset,
+        "command": to_command(job.config),
+        "teacher_sha256": sha256(weights_file(learned.teacher)),
+        "score": read_score(learned.teacher),
+        "distill": asdict(job.config.distill),
+        "student": asdict(job.config.student),
+    }
 
 
 def _sealed(made: Verified) -> Sealed:

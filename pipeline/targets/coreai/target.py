@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...base.recipes import Recipe
-from ..base import Artifact, RowRunner, check_recipe, describe, lengths_up_to
+from ..base import Artifact, RowRunner, check_recipe, describe_artifact, lengths_up_to
 from ..inspect import Contents
 from . import run
 
@@ -44,16 +44,14 @@ class CoreAI:
         graph = convert.quantize(LeanBert(student.model, lengths[-1]), recipe)
         path = out / f"{self.name}{self.suffix}"
         program.save(convert.convert(graph, INPUTS, lengths), path)
-        return Artifact(
-            target=self.name,
-            path=path,
+        return describe_artifact(
+            self.name,
+            path,
+            student,
+            recipe,
+            DESCRIPTIONS[recipe.name],
             inputs=INPUTS,
-            dtype="int32",
             lengths=lengths,
-            dynamic=False,
-            vocabulary=len(student.vocabulary),
-            recipe=recipe,
-            quantization=describe(DESCRIPTIONS[recipe.name], recipe),
             min_runtime=MIN_RUNTIME,
         )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...base.recipes import Recipe
-from ..base import Artifact, RowRunner, check_recipe, describe
+from ..base import Artifact, RowRunner, check_recipe, describe_artifact
 from ..inspect import Contents, Graph
 from . import run
 
@@ -36,16 +36,14 @@ class CoreML:
         model.short_description = "pocketbert intent classifier"
         model.save(str(path))
         package.make_reproducible(path)
-        return Artifact(
-            target=self.name,
-            path=path,
+        return describe_artifact(
+            self.name,
+            path,
+            student,
+            recipe,
+            package.DESCRIPTIONS[recipe.linear],
             inputs=package.INPUTS,
-            dtype="int32",
             lengths=(length,),
-            dynamic=False,
-            vocabulary=len(student.vocabulary),
-            recipe=recipe,
-            quantization=describe(package.DESCRIPTIONS[recipe.linear], recipe),
             min_runtime=package.MIN_RUNTIME,
         )
 

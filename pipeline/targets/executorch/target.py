@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...base.errors import TargetUnavailable
 from ...base.quiet import hushed
 from ...base.recipes import Recipe
-from ..base import Artifact, RowRunner, check_recipe, describe
+from ..base import Artifact, RowRunner, check_recipe, describe_artifact
 from ..inspect import Contents, Graph
 from . import run
 
@@ -47,17 +47,17 @@ class ExecuTorch:
         graph = LeanBert(student.model, longest)
         path = out / f"{self.name}{self.suffix}"
         path.write_bytes(lower(quantize(graph, recipe), longest))
-        return Artifact(
-            target=self.name,
-            path=path,
+        return describe_artifact(
+            self.name,
+            path,
+            student,
+            recipe,
+            DESCRIPTIONS[recipe.name],
             inputs=("input_ids", "attention_mask"),
-            dtype="int64",
             lengths=(SHORTEST, longest),
-            dynamic=True,
-            vocabulary=len(student.vocabulary),
-            recipe=recipe,
-            quantization=describe(DESCRIPTIONS[recipe.name], recipe),
             min_runtime=f"executorch {version('executorch')}",
+            dtype="int64",
+            dynamic=True,
         )
 
     def prepare(self) -> None:

@@ -23,7 +23,7 @@ from ...base.quiet import hushed
 from ...base.recipes import Recipe
 from ...models.lean import LeanBert
 from ...models.student import Student
-from ..base import Artifact, RowRunner, check_recipe, describe
+from ..base import Artifact, RowRunner, check_recipe, describe_artifact
 from ..coreml import package
 from ..coreml import run as coreml
 from ..coreml.evaluator import Package
@@ -46,16 +46,14 @@ class ExecuTorchCoreML:
         length = student.vocabulary.max_length
         path = out / f"{self.name}{self.suffix}"
         path.write_bytes(_lower(LeanBert(student.model, length), length, recipe))
-        return Artifact(
-            target=self.name,
-            path=path,
+        return describe_artifact(
+            self.name,
+            path,
+            student,
+            recipe,
+            package.DESCRIPTIONS[recipe.linear],
             inputs=package.INPUTS,
-            dtype="int32",
             lengths=(length,),
-            dynamic=False,
-            vocabulary=len(student.vocabulary),
-            recipe=recipe,
-            quantization=describe(package.DESCRIPTIONS[recipe.linear], recipe),
             min_runtime=package.MIN_RUNTIME,
         )
 

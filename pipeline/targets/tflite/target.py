@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...base.recipes import Recipe
-from ..base import Artifact, RowRunner, check_recipe, describe, lengths_up_to
+from ..base import Artifact, RowRunner, check_recipe, describe_artifact, lengths_up_to
 from ..inspect import Contents
 from . import run
 
@@ -52,16 +52,14 @@ class TFLite:
         path = out / f"{self.name}{self.suffix}"
         quantized = convert.quantize(model, graph, recipe, dynamic=recipe.dynamic)
         path.write_bytes(tidy(quantized, refuse_old_runtimes=recipe.dynamic))
-        return Artifact(
-            target=self.name,
-            path=path,
+        return describe_artifact(
+            self.name,
+            path,
+            student,
+            recipe,
+            DESCRIPTIONS[recipe.name],
             inputs=INPUTS,
-            dtype="int32",
             lengths=lengths,
-            dynamic=False,
-            vocabulary=len(student.vocabulary),
-            recipe=recipe,
-            quantization=describe(DESCRIPTIONS[recipe.name], recipe),
             min_runtime=f"litert {version('ai-edge-litert')}",
         )
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...base.errors import PipelineError, TargetUnavailable
 from ...base.recipes import Recipe
-from ..base import Artifact, RowRunner, check_recipe, describe
+from ..base import Artifact, RowRunner, check_recipe, describe_artifact
 from ..inspect import Contents
 from . import run
 
@@ -57,16 +57,14 @@ class TFLiteTask:
         quantized = convert.quantize(model, graph, recipe, dynamic=False)
         path = out / f"{self.name}{self.suffix}"
         path.write_bytes(_with_metadata(tidy(quantized, refuse_old_runtimes=False), student))
-        return Artifact(
-            target=self.name,
-            path=path,
+        return describe_artifact(
+            self.name,
+            path,
+            student,
+            replace(recipe, dynamic=False),  # as the old runtime needs it
+            DESCRIPTIONS[recipe.linear],
             inputs=INPUTS,
-            dtype="int32",
             lengths=(length,),
-            dynamic=False,
-            vocabulary=len(student.vocabulary),
-            recipe=replace(recipe, dynamic=False),  # as the old runtime needs it
-            quantization=describe(DESCRIPTIONS[recipe.linear], recipe),
             min_runtime="tensorflow lite task library 0.4.4",
         )
 

@@ -133,7 +133,7 @@ class DistillConfig(Checked):
     logit_weight: float = setting(
         0.9, "weight of the loss that compares logits with the teacher's", 0.0, 1000.0
     )
-    label_weight: float = setting(0.1, "weight of cross-entropy with the labels", 0.0, 1000.0)
+    label_weight: float = setting(1.0, "weight of cross-entropy with the labels", 0.0, 1000.0)
     hidden_weight: float = setting(
         0.0, "weight of the distance of hidden states, layer by layer", 0.0, 1000.0
     )
@@ -211,7 +211,19 @@ class RunConfig(Checked):
     )
     seed: int = setting(0, "of splits and training", 0, 2**31 - 1, flag="--seed")
     checkpoint_steps: int = setting(
-        200, "of training between two saved states; a killed run loses fewer", 1, 1_000_000
+        200,
+        "of training between two saved states; a killed run loses fewer",
+        1,
+        1_000_000,
+        decides=False,
+    )
+    processes: int | None = setting(
+        None,
+        "that compute side by side; none is one a core",
+        1,
+        1024,
+        flag="--processes",
+        decides=False,
     )
     targets: tuple[str, ...] = setting(
         DEFAULT_TARGETS, f"formats to make: {', '.join(TARGETS)}", flag="--targets"

@@ -99,15 +99,37 @@ def probe_texts(corpus: Corpus, vocabulary: Vocabulary) -> tuple[str, ...]:
     return (*golden_texts(corpus.test.texts, len(corpus.labels)), joined, *cut)
 
 
+@dataclass(frozen=True)
+class JudgedTexts:
+    """All texts that a verdict rests on, in the parts of `JudgedLogits`."""
+
+    parts: tuple[tuple[str, ...], ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All of them, one part after the other."""
+        return tuple(text for part in self.parts for text in part)
+
+    def divide(self, logits: Logits) -> JudgedLogits:
+        """The parts of the logits (texts, labels) of `texts`."""
+        ends = np.cumsum([len(part) for part in self.parts])[:-1]
+        return JudgedLogits(*np.split(logits, ends))
+
+
+def judged_texts(corpus: Corpus, probes: tuple[str, ...]) -> JudgedTexts:
+    """The texts of `corpus` that a model is judged by, and `probes`."""
+    noisy = tuple(one.text for one in make_noisy(corpus.test))
+    return JudgedTexts(
+        (corpus.validation.texts, corpus.test.texts, corpus.test.out_of_scope, probes, noisy)
+    )
+
+
 def over_parts(
     corpus: Corpus, probes: tuple[str, ...], compute: Callable[[tuple[str, ...]], Logits]
 ) -> JudgedLogits:
     """Logits of all that a verdict rests on; `compute` maps texts to logits (texts, labels)."""
-    noisy = tuple(one.text for one in make_noisy(corpus.test))
-    parts = (corpus.validation.texts, corpus.test.texts, corpus.test.out_of_scope, probes, noisy)
-    rows = compute(tuple(text for part in parts for text in part))
-    ends = np.cumsum([len(part) for part in parts])[:-1]
-    return JudgedLogits(*np.split(rows, ends))
+    judged = judged_texts(corpus, probes)
+    return judged.divide(compute(judged.texts))
 
 
 def judge(

@@ -15,6 +15,7 @@ from .app.stages import package as as_is
 from .app.stages.learn import Job, Learned
 from .base.config import RunConfig
 from .base.errors import NotRun
+from .base.workers import side_by_side
 from .bundle.manifest import check_names
 from .data.corpus import load_corpus, read_replies
 from .learn import team
@@ -32,7 +33,8 @@ def run(config: RunConfig, out: Path, *, fresh: bool = False) -> RunResult | Not
     """
     if team.is_main():
         check_out(out)
-    with lock(out) if team.is_main() else nullcontext(), team.one_thread():
+    held = lock(out) if team.is_main() else nullcontext()
+    with held, team.one_thread(), side_by_side(config.processes):
         corpus = load_corpus(config.data, config.seed)
         replies = read_replies(config.data, corpus.labels)
         check_names(corpus.name, corpus.labels, config.data.out_of_scope_label)
@@ -70,7 +72,7 @@ def package(config: RunConfig, out: Path, *, fresh: bool = False) -> Packaged:
         PipelineError: a model, data or settings that cannot be used.
     """
     check_out(out)
-    with lock(out), team.one_thread():
+    with lock(out), team.one_thread(), side_by_side(config.processes):
         adopted = as_is.adopt(config, Cache(out, fresh=fresh))
         job, learned = adopted.job, adopted.learned
         replies = read_replies(config.data, job.corpus.labels)

@@ -121,7 +121,7 @@ def test_target_without_its_toolchain_is_reported_as_not_run(toy_config, tmp_pat
     # A stand-in for a platform without coremltools: its import fails.
     script = (
         "import sys; sys.modules['coremltools'] = None\n"
-        "sys.argv = ['pocketbert', 'run', '--allow-missing', *sys.argv[1:]]\n"
+        "sys.argv = ['pocketbert', 'run', '--processes', '1', '--allow-missing', *sys.argv[1:]]\n"
         "from pocketbert.app.cli.main import main; main()\n"
     )
     flags = ("--config", str(toy_config), "--out", str(tmp_path / "build"))

@@ -24,7 +24,7 @@ NONE = "none"  # what is off; TOML has no word for it
 
 
 def to_command(config: RunConfig) -> str:
-    """The command that does what `config` says: whatever differs from the preset's defaults.
+    """The command that makes what `config` says: whatever differs from the preset's defaults.
 
     Files stand there by their names, wherever they lie.
     """
@@ -43,7 +43,7 @@ def _words(config: RunConfig, default: RunConfig) -> Iterator[str]:
     """Flags and assignments of what is not as in `default`."""
     for one in SETTINGS:
         value = one.of(config)
-        if value == one.of(default):
+        if value == one.of(default) or not one.declared.decides:
             continue
         if one.declared.file and isinstance(value, str):
             value = _name(value)

@@ -11,7 +11,7 @@ from ..base.arrays import Logits
 from ..base.config import Gates
 from ..base.files import clean
 from ..base.progress import track
-from ..bundle.golden import golden_texts
+from ..bundle.golden import TORTURE, golden_texts
 from ..data.corpus import Corpus
 from ..models.calibration import Calibration, calibrate, find_threshold
 from ..models.metrics import Evaluation, accuracy, agreement, evaluate, interval, macro_f1
@@ -86,7 +86,7 @@ def run_texts(
 
 
 def probe_texts(corpus: Corpus, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """The golden texts, then real ones joined and cut to lengths from the longest down.
+    """The golden texts and all odd ones, then real ones joined and cut to lengths from the longest.
 
     Where an artefact has signatures of its own for lengths that the data lack, nothing else would
     tell whether they are right.
@@ -96,18 +96,41 @@ def probe_texts(corpus: Corpus, vocabulary: Vocabulary) -> tuple[str, ...]:
     ends = [end for _, end in vocabulary.tokenizer.encode(joined).offsets[1:-1]]
     lengths = range(len(ends), 0, -max(1, longest // LENGTHS))
     cut = (joined[: ends[length - 1]] for length in lengths)
-    return (*golden_texts(corpus.test.texts, len(corpus.labels)), joined, *cut)
+    golden = golden_texts(corpus.test.texts, len(corpus.labels))
+    return (*golden, *(text for text in TORTURE if text not in golden), joined, *cut)
+
+
+@dataclass(frozen=True)
+class JudgedTexts:
+    """All texts that a verdict rests on, in the parts of `JudgedLogits`."""
+
+    parts: tuple[tuple[str, ...], ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All of them, one part after the other."""
+        return tuple(text for part in self.parts for text in part)
+
+    def divide(self, logits: Logits) -> JudgedLogits:
+        """The parts of the logits (texts, labels) of `texts`."""
+        ends = np.cumsum([len(part) for part in self.parts])[:-1]
+        return JudgedLogits(*np.split(logits, ends))
+
+
+def judged_texts(corpus: Corpus, probes: tuple[str, ...]) -> JudgedTexts:
+    """The texts of `corpus` that a model is judged by, and `probes`."""
+    noisy = tuple(one.text for one in make_noisy(corpus.test))
+    return JudgedTexts(
+        (corpus.validation.texts, corpus.test.texts, corpus.test.out_of_scope, probes, noisy)
+    )
 
 
 def over_parts(
     corpus: Corpus, probes: tuple[str, ...], compute: Callable[[tuple[str, ...]], Logits]
 ) -> JudgedLogits:
     """Logits of all that a verdict rests on; `compute` maps texts to logits (texts, labels)."""
-    noisy = tuple(one.text for one in make_noisy(corpus.test))
-    parts = (corpus.validation.texts, corpus.test.texts, corpus.test.out_of_scope, probes, noisy)
-    rows = compute(tuple(text for part in parts for text in part))
-    ends = np.cumsum([len(part) for part in parts])[:-1]
-    return JudgedLogits(*np.split(rows, ends))
+    judged = judged_texts(corpus, probes)
+    return judged.divide(compute(judged.texts))
 
 
 def judge(

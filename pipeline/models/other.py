@@ -14,6 +14,7 @@ import torch
 from ..base.arrays import Logits
 from ..base.errors import ModelError
 from ..base.progress import track
+from .batches import SHARD
 from .function import FunctionClassifier, is_function, open_function
 from .stock import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, opening
 from .tokenizer import read_object, read_tokenizer
@@ -36,15 +37,18 @@ class OtherClassifier:
         """How many there are."""
         return sum(parameter.numel() for parameter in self.model.parameters())
 
-    @torch.inference_mode()
     def logits(self, texts: Sequence[str], what: str = "") -> Logits:
         """Logits (texts, labels) float32, in the order of `texts`; (0, 0) where there is none."""
-        if not texts:
-            return np.empty((0, 0), np.float32)
+        shards = [texts[start : start + SHARD] for start in range(0, len(texts), SHARD)]
+        rows = [self._shard(shard) for shard in track(shards, what)]
+        return np.concatenate(rows) if rows else np.empty((0, 0), np.float32)
+
+    @torch.inference_mode()
+    def _shard(self, texts: Sequence[str]) -> Logits:
         length = _length(self.tokenizer, self.model.config)
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         rows = np.empty((len(texts), len(self.labels)), np.float32)
-        for start in track(range(0, len(order), BATCH), what):
+        for start in range(0, len(order), BATCH):
             places = order[start : start + BATCH]
             batch = self.tokenizer(
                 [texts[i] for i in places],
@@ -52,9 +56,9 @@ class OtherClassifier:
                 truncation=True,
                 max_length=length,
                 return_tensors="pt",
-            )
+            ).to(self.model.device)
             inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
-            rows[places] = self.model(**inputs).logits.float().numpy()
+            rows[places] = self.model(**inputs).logits.float().cpu().numpy()
         return rows
 
     def save(self, folder: Path) -> None:

@@ -13,7 +13,7 @@ from .options import Json, OutFolder, takes_settings
 
 # What is heeded of the settings that have a flag: whatever does not train.
 HEEDED = (
-    *("seed", "targets", "allow_missing", "recipe", "keep_float"),
+    *("seed", "processes", "targets", "allow_missing", "recipe", "keep_float"),
     *("data.source", "data.text", "data.intent", "data.out_of_scope", "data.unlabeled"),
     *("data.replies", "student.vocabulary", "student.max_length"),
     *("gates.min_agreement", "gates.max_accuracy_drop"),

@@ -80,7 +80,7 @@ def distill(
     groups = _parameter_groups(objective, config)
     tokens = encode_once(student.vocabulary, transfer_set.texts)
     collate = _collator(student, teacher, transfer_set, tokens, objective, hidden or {})
-    # By letters, not tokens: that costs a third of padding, but its students were better.
+    # By letters: by tokens, 97 CPU s instead of 114, and 93.4 % kept instead of 94.6 % (one seed).
     lengths = [len(text) for text in transfer_set.texts]
     train(objective, groups, lengths, collate, plan, checkpoints=checkpoints)
     fold(student)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -45,7 +45,9 @@ def run(
         data: a path or a name as for `--data`; or rows of (text, label), a pandas `DataFrame`, a
             `datasets.Dataset`; or a mapping of these by part: train, validation, test. A label
             of None is out of scope.
-        teacher: as for `--teacher`; or a pair of a Hugging Face model and its tokenizer.
+        teacher: as for `--teacher`; or a pair of a Hugging Face model and its tokenizer; or a pair
+            of a function and its labels. The function takes a list of texts and returns a row a
+            text, with a logit or a probability a label.
         preset: of shape and training.
         out: the folder of the run. What `data` and `teacher` hand over is kept there.
         settings: a TOML file, or the same as nested mappings; see docs/configuration.md.
@@ -66,15 +68,20 @@ def run(
     with explained():
         from .data.given_rows import keep_rows
         from .flow import run
+        from .models.function import answering, keep_labels
         from .models.given_model import keep_model
 
         if data is not None:
             source = _named(data) or keep_rows(data, folder / GIVEN, config.data)
             overrides = merge(overrides, {"data": {"source": str(source)}})
+        asked: AbstractContextManager[None] = nullcontext()
         if teacher is not None:
-            source = _named(teacher) or keep_model(teacher, folder / GIVEN)
+            if function := _function(teacher):
+                source, asked = keep_labels(function[1], folder / GIVEN), answering(function[0])
+            else:
+                source = _named(teacher) or keep_model(teacher, folder / GIVEN)
             overrides = merge(overrides, {"teacher": {"source": str(source)}})
-        with listening(on_event) if on_event else nullcontext():
+        with asked, listening(on_event) if on_event else nullcontext():
             return run(load_config(file, overrides), folder, fresh=fresh)
 
 
@@ -118,6 +125,14 @@ def lower(
             made = get_target(target).lower(opened, Path(aside), asked)
             os.replace(made.path, path)  # noqa: PTH105  folders, too
     return replace(made, path=path)
+
+
+def _function(given: Any) -> tuple[Any, Any] | None:
+    """A function and its labels; None for anything else. Models can be called, too."""
+    if not isinstance(given, tuple) or len(given) != 2:
+        return None
+    function, labels = given
+    return (function, labels) if callable(function) and not hasattr(function, "config") else None
 
 
 def _named(given: Any) -> str | None:

@@ -1,17 +1,21 @@
-"""The main job, one stage a line: labelled text in, a sealed bundle and its report out."""
+"""The main jobs, one stage a line: labelled text or a fine-tuned model in, a sealed bundle out."""
 
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 from .app.cache import Cache, lock
 from .app.owned import check_out
+from .app.packaged import Packaged, assemble_package, write_packaged
 from .app.report.card import write_card
-from .app.report.page import write_report
+from .app.report.page import write_package_report, write_report
 from .app.result import RunResult, assemble, read_build, write_result
 from .app.stages import judge, learn, ship
+from .app.stages import package as as_is
 from .app.stages.learn import Job, Learned
 from .base.config import RunConfig
 from .base.errors import NotRun
+from .base.workers import side_by_side
 from .bundle.manifest import check_names
 from .data.corpus import load_corpus, read_replies
 from .learn import team
@@ -29,7 +33,8 @@ def run(config: RunConfig, out: Path, *, fresh: bool = False) -> RunResult | Not
     """
     if team.is_main():
         check_out(out)
-    with lock(out) if team.is_main() else nullcontext(), team.one_thread():
+    held = lock(out) if team.is_main() else nullcontext()
+    with held, team.one_thread(), side_by_side(config.processes):
         corpus = load_corpus(config.data, config.seed)
         replies = read_replies(config.data, corpus.labels)
         check_names(corpus.name, corpus.labels, config.data.out_of_scope_label)
@@ -44,7 +49,9 @@ def run(config: RunConfig, out: Path, *, fresh: bool = False) -> RunResult | Not
         models = judge.judge_models(job, learned)
         artifacts = ship.lower(job, learned, models)
         verified = ship.verify(job, learned, models, artifacts)
-        bundle = ship.seal_bundle(job, replies, learned, models, verified)
+        bundle = ship.seal_bundle(
+            job, replies, learned, models, verified, ship.trained(job, learned)
+        )
         latency = ship.bench(job, bundle, verified)
 
         result = assemble(job, learned, models, verified, bundle, latency)
@@ -52,4 +59,37 @@ def run(config: RunConfig, out: Path, *, fresh: bool = False) -> RunResult | Not
         build = read_build(out)
         write_report([build], result.report)
         write_card(build, student)
+    return result
+
+
+def package(config: RunConfig, out: Path, *, fresh: bool = False) -> Packaged:
+    """Seal a fine-tuned classifier as it is, `config.teacher.source`, without distillation.
+
+    Without `config.data.source`, artefacts are held against the model alone, and the result says
+    which gates were not run.
+
+    Raises:
+        PipelineError: a model, data or settings that cannot be used.
+    """
+    check_out(out)
+    with lock(out), team.one_thread(), side_by_side(config.processes):
+        adopted = as_is.adopt(config, Cache(out, fresh=fresh))
+        job, learned = adopted.job, adopted.learned
+        replies = read_replies(config.data, job.corpus.labels)
+
+        models = as_is.judge_model(adopted)
+        artifacts = ship.lower(job, learned, models)
+        verified = ship.verify(job, learned, models, artifacts)
+        seals = (
+            None
+            if as_is.is_labelled(config)
+            else partial(as_is.sealed_without_labels, bool(config.data.unlabeled))
+        )
+        origin = as_is.adopted_from(adopted)
+        bundle = ship.seal_bundle(job, replies, learned, models, verified, origin, seals)
+        latency = ship.bench(job, bundle, verified)
+
+        result = assemble_package(adopted, models, verified, bundle, latency)
+        write_packaged(result)
+        write_package_report(result)
     return result

@@ -22,6 +22,10 @@ def place(toy_run, toy_config, toy_bert, tmp_path, monkeypatch):
     shutil.copytree(toy_run, tmp_path / "build")
     shutil.copytree(toy_bert, tmp_path / "bert")
     shutil.copy(toy_config, tmp_path / "run.toml")
+    settings = toy_config.read_text(encoding="utf-8")
+    with_donor = settings.replace("[student]", '[student]\ndonor = "bert"')
+    only_tflite = with_donor.replace('["tflite", "coreml"]', '["tflite"]')
+    (tmp_path / "taught.toml").write_text(only_tflite, encoding="utf-8")
     private, _ = make_keys(tmp_path)
     sign(tmp_path / "build" / "bundle", private)
     monkeypatch.chdir(tmp_path)
@@ -54,6 +58,9 @@ def test_page_does_what_it_says(place, rows, capsys):
     begun = re.findall(r"StageBegun\(stage='(.*?)'\)", told)
     assert all(stage.startswith("benched/") for stage in begun), begun
     assert (place / "x.tflite").stat().st_size > 1000
+    taught = space["taught"]
+    assert taught.failures == ()
+    assert taught.student.evaluation.accuracy > 0.9 * taught.teacher.evaluation.accuracy
     assert (place / "elsewhere" / "student" / "model.safetensors").exists()
 
 

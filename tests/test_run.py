@@ -124,7 +124,7 @@ def test_target_without_its_toolchain_is_reported_as_not_run(toy_config, toy_run
     shutil.rmtree(out / "bundle")
     script = (
         "import sys; sys.modules['coremltools'] = None\n"
-        "sys.argv = ['pocketbert', 'run', '--allow-missing', *sys.argv[1:]]\n"
+        "sys.argv = ['pocketbert', 'run', '--processes', '1', '--allow-missing', *sys.argv[1:]]\n"
         "from pocketbert.app.cli.main import main; main()\n"
     )
     flags = ("--config", str(toy_config), "--out", str(out))

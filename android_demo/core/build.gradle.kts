@@ -34,7 +34,8 @@ dependencies {
 }
 
 // With the bundle that `pocketbert install` put into the app's assets, the list of bad bundles, and
-// `-Pstrings=FILE` of tests/phone_cases.py; tests that lack theirs say so and are not run.
+// `-Pstrings=FILE` of tests/phone_cases.py and `-Planguages=FOLDER` of tests/phone_languages.py; tests
+// that lack theirs say so and are not run.
 tasks.test {
     useJUnitPlatform()
     val bundle = rootDir.resolve("app/src/main/assets/bundle")
@@ -45,5 +46,9 @@ tasks.test {
     providers.gradleProperty("strings").orNull?.let {
         systemProperty("pocketbert.strings", it)
         inputs.file(it)
+    }
+    providers.gradleProperty("languages").orNull?.let {
+        systemProperty("pocketbert.languages", it)
+        inputs.dir(it)
     }
 }

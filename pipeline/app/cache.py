@@ -7,16 +7,16 @@ nothing of what a stage computes.
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ..base.errors import PipelineError
+from ..base.errors import PipelineError, TargetUnavailable
 from ..base.events import StageBegun, StageEnded, StageReused, emit
 from ..base.files import (
     LOCK,
@@ -28,13 +28,38 @@ from ..base.files import (
     write_json,
 )
 from ..base.versions import VERSIONS, code_digest, installed_version, python_version
+from ..base.workers import Call, workers
 from ..learn import team
 from .folders import CARD
 
 RECORD = "stage.json"  # the mark of a folder that a stage made
 NOT_KEPT = "not kept"  # in place of a key, where a stage said that its outcome is for once
 
+TICK = 20_000_000  # ns, longer than that of any clock of files
+# Digests by folder, wherever it is moved; with the stamps of its files.
+_digests: dict[tuple[int, int], tuple[tuple[Any, ...], str]] = {}
+
 Make = Callable[[Path], bool | None]  # fills a folder; False: not to be used again
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage that any process of ours can compute."""
+
+    name: str
+    inputs: dict[str, Any]
+    call: Callable[[Path], Call]  # what fills the empty folder
+    # Completes the folder, given what the call returned; False: not to be used again.
+    end: Callable[[Path, Any], bool | None]
+    room: str = "measure"
+
+
+@dataclass
+class _New:
+    """A folder that is being made."""
+
+    folder: Path
+    kept: bool | None = None
 
 
 class Cache:
@@ -62,7 +87,7 @@ class Cache:
         Raises:
             PipelineError: the folder holds something that no stage made.
         """
-        key = self._key(name, inputs, room)
+        key = self.key(name, inputs, room)
         return self._made(name, key, self._holds(name, key), make)
 
     def shared_folder(
@@ -79,7 +104,7 @@ class Cache:
         With `together`, all of them take part in `make`, and what the others write is dropped.
         """
         if team.is_main():
-            key = self._key(name, inputs, room)
+            key = self.key(name, inputs, room)
             held = self._holds(name, key)
             # Said before the work begins, so that the others know whether to take part.
             team.broadcast(not held)
@@ -92,31 +117,65 @@ class Cache:
         team.wait()
         return folder
 
+    def folders(self, stages: Sequence[Stage], what: str) -> "list[Path | TargetUnavailable]":
+        """As `folder` of each of `stages`, made side by side; or why one can't be made here."""
+        keys = [self.key(stage.name, stage.inputs, stage.room) for stage in stages]
+        outcomes: list[Path | TargetUnavailable] = [self.out / stage.name for stage in stages]
+        with ExitStack() as stack:
+            begun, calls = list[tuple[int, ExitStack, _New]](), list[Call]()
+            for i, (stage, key) in enumerate(zip(stages, keys, strict=True)):
+                if self._holds(stage.name, key):
+                    self._reuse(stage.name)
+                    continue
+                own = stack.enter_context(ExitStack())
+                new = own.enter_context(self._making(stage.name, key))
+                begun.append((i, own, new))
+                calls.append(stage.call(new.folder))
+            done = stack.enter_context(workers().doing(calls, what))
+            for (i, own, new), future in zip(begun, done, strict=True):
+                try:
+                    with own:
+                        new.kept = stages[i].end(new.folder, future.result())
+                except TargetUnavailable as error:
+                    outcomes[i] = error
+        return outcomes
+
     def has(self, name: str, inputs: dict[str, Any], *, room: str = "measure") -> bool:
         """Whether the folder of stage `name` holds the outcome of `inputs`."""
-        return self._holds(name, self._key(name, inputs, room))
+        return self._holds(name, self.key(name, inputs, room))
 
     def _made(self, name: str, key: str, held: bool, make: Make) -> Path:
         folder = self.out / name
         if held:
-            if name not in self.reused:
-                self.reused.append(name)
-                emit(StageReused(name))
+            self._reuse(name)
             return folder
+        with self._making(name, key) as new:
+            new.kept = make(new.folder)
+        return folder
+
+    @contextmanager
+    def _making(self, name: str, key: str) -> Iterator["_New"]:
+        """Yield the new folder of stage `name`, and put it into place once the block ends."""
         emit(StageBegun(name))
         begun = time.perf_counter()
-        with replacing_folder(folder, foreign) as new:
-            kept = make(new)
-            record = {"key": NOT_KEPT if kept is False else key, "content": _content(new)}
-            names = [file.relative_to(new).as_posix() for file in files_below(new)]
-            write_json(new / RECORD, {**record, "files": names})
+        with replacing_folder(self.out / name, foreign) as folder:
+            new = _New(folder)
+            yield new
+            record = {"key": NOT_KEPT if new.kept is False else key, "content": _content(folder)}
+            names = [file.relative_to(folder).as_posix() for file in files_below(folder)]
+            write_json(folder / RECORD, {**record, "files": names})
         emit(StageEnded(name, time.perf_counter() - begun))
-        return folder
+
+    def _reuse(self, name: str) -> None:
+        if name not in self.reused:
+            self.reused.append(name)
+            emit(StageReused(name))
 
     def _holds(self, name: str, key: str) -> bool:
         return not self.fresh and self._is_whole(self.out / name, key)
 
-    def _key(self, name: str, inputs: dict[str, Any], room: str) -> str:
+    def key(self, name: str, inputs: dict[str, Any], room: str) -> str:
+        """Hex digest of all that decides the outcome of stage `name`, code and packages too."""
         decided = [name, described(inputs), self.versions, code_digest(room)]
         content = json.dumps(decided, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
@@ -181,4 +240,19 @@ def _record(folder: Path) -> dict[str, Any]:
 
 
 def _content(folder: Path) -> str:
-    return tree_digest(folder, without=(RECORD, CARD))
+    """Hex digest of what is in `folder`, which is not read again until a file there changes."""
+    stamps = tuple(_stamp(file) for file in files_below(folder))
+    place = folder.stat()
+    known = _digests.get((place.st_dev, place.st_ino))
+    if known and known[0] == stamps:
+        return known[1]
+    found = tree_digest(folder, without=(RECORD, CARD))
+    newest = max((stamp[-1] for stamp in stamps), default=0)
+    if time.time_ns() - newest > TICK:  # else a change to come could have the same stamp
+        _digests[place.st_dev, place.st_ino] = stamps, found
+    return found
+
+
+def _stamp(file: Path) -> tuple[Any, ...]:
+    stat = file.stat()
+    return file.name, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns

@@ -12,4 +12,5 @@ FOUND, BEST, FRONT = "search.json", "best.toml", "front.svg"  # of a search
 BUNDLE = "bundle"
 BENCH = "bench"  # records of `pocketbert bench`
 RESULT, REPORT = "result.json", "report.html"
+PACKAGED = "packaged.json"  # what a result is for a run, of a classifier that was packaged
 CARD = "README.md"  # the model card in the student's folder, written last; it decides nothing

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..base.files import refuse_foreign, refuse_other_file
 from ..bundle import layout
-from ..learn import checkpoint
+from ..learn import checkpoint, shards
 from . import folders
 from .cache import foreign
 
@@ -15,6 +15,7 @@ PICTURE = "pocketbert search"  # the picture's title
 # What each file that a run or a search writes contains, and no other is likely to.
 MARKS = {
     folders.RESULT: ('"learned_from"', '"verdicts"'),
+    folders.PACKAGED: ('"architecture"', '"verdicts"'),
     folders.REPORT: (REPORT_MARK,),
     folders.FOUND: ('"min_retention"', '"found"'),
     folders.BEST: (BEST_MARK,),
@@ -31,9 +32,10 @@ def check_out(out: Path) -> None:
     for part in (out, *_shown(out / folders.SHAPES)):
         for folder in _stages(part):
             refuse_foreign(folder, foreign)
-        for training in _shown(part / folders.CHECKPOINTS):
-            for step in _shown(training):
-                refuse_foreign(step, checkpoint.foreign)
+        for stage in _shown(part / folders.CHECKPOINTS):
+            ours = shards.foreign if stage.name == folders.TRANSFER_SET else checkpoint.foreign
+            for kept in _shown(stage):
+                refuse_foreign(kept, ours)
     refuse_foreign(out / folders.BUNDLE, layout.foreign)
     for name, marks in MARKS.items():
         refuse_other_file(out / name, *marks)

@@ -20,6 +20,7 @@ from ..base.config import PRESETS, RunConfig, StudentSpec
 from ..base.errors import NotRun, PipelineError
 from ..base.files import write_json
 from ..base.progress import step
+from ..base.workers import side_by_side
 from ..bundle.manifest import check_names
 from ..data.corpus import load_corpus
 from ..learn import team
@@ -87,7 +88,7 @@ def search(
     if team.size() > 1:
         raise PipelineError("search trains one shape at a time. Run it without accelerate launch.")
     check_out(out)
-    with lock(out), team.one_thread():
+    with lock(out), team.one_thread(), side_by_side(config.processes):
         corpus = load_corpus(config.data, config.seed)
         check_names(corpus.name, corpus.labels, config.data.out_of_scope_label)
         setting = _prepare(Job(config, corpus, Cache(out)))

@@ -3,18 +3,12 @@
 Each setting is declared here, once: its type, its default, its limits, what it means, and its flag.
 """
 
-import sys
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .formats import DEFAULT_TARGETS, TARGETS
 from .recipes import RECIPES, Recipe, check_parts
 from .settings import Checked, declared_in, setting
-
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass
 
 AUTO = "auto"
 
@@ -88,7 +82,11 @@ class StudentSpec(Checked):
     layers: int = setting(2, "Transformer layers", 1, 48)
     hidden: int = setting(128, "a multiple of the teacher's head size", 8, 4096)
     vocabulary: int | None = setting(
-        8_000, "word pieces kept; none keeps the teacher's", 100, 1_000_000
+        8_000,
+        "word pieces kept; none keeps the teacher's",
+        100,
+        1_000_000,
+        flag="--vocabulary",
     )
     embedding: int | None = setting(
         None, "columns of a factorised embedding; none keeps `hidden` columns", 4, 4095
@@ -96,7 +94,7 @@ class StudentSpec(Checked):
     teacher_layers: tuple[int, ...] | None = setting(
         None, "[0, 5]: the teacher's layers to start from; none spreads them evenly", 0, 999
     )
-    max_length: int = setting(64, "tokens; longer texts are cut", 8, 512)
+    max_length: int = setting(64, "tokens; longer texts are cut", 8, 512, flag="--max-length")
     donor: str | None = setting(
         None, "BERT of the first weights where the teacher is none; none is minilm", file=True
     )
@@ -212,7 +210,19 @@ class RunConfig(Checked):
     )
     seed: int = setting(0, "of splits and training", 0, 2**31 - 1, flag="--seed")
     checkpoint_steps: int = setting(
-        200, "of training between two saved states; a killed run loses fewer", 1, 1_000_000
+        200,
+        "of training between two saved states; a killed run loses fewer",
+        1,
+        1_000_000,
+        decides=False,
+    )
+    processes: int | None = setting(
+        None,
+        "that compute side by side; none is one a core",
+        1,
+        1024,
+        flag="--processes",
+        decides=False,
     )
     targets: tuple[str, ...] = setting(
         DEFAULT_TARGETS, f"formats to make: {', '.join(TARGETS)}", flag="--targets"
@@ -270,6 +280,12 @@ PRESETS: dict[str, tuple[StudentSpec, DistillConfig]] = {
 }
 
 
+# The defaults where a model is packaged as it is. Nothing is trained, so most texts can judge;
+# without a source, there are no labels to judge by. Layers are the model's own, once it is read.
+AS_IS = RunConfig(
+    data=DataConfig(source="", validation_share=0.3, test_share=0.4),
+    student=StudentSpec(layers=48, vocabulary=None, max_length=128),
+)
 SETTINGS = tuple(declared_in(RunConfig))
 
 

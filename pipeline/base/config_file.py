@@ -19,14 +19,20 @@ else:
     import tomli as tomllib
 
 
-def load_config(file: str | PathLike[str] | None, overrides: Mapping[str, Any]) -> RunConfig:
+def load_config(
+    file: str | PathLike[str] | None,
+    overrides: Mapping[str, Any],
+    base: RunConfig | None = None,
+) -> RunConfig:
     """Build the configuration: preset, then the TOML `file`, then `overrides` (nested, by section).
+
+    With a `base`, that stands in the preset's place.
 
     Raises:
         PipelineError: an unreadable file, an unknown key or a value out of range, by name.
     """
     settings = merge(_read_toml(Path(file)) if file else {}, overrides)
-    base = with_preset(settings.get("preset", RunConfig.preset))
+    base = base or with_preset(settings.get("preset", RunConfig.preset))
     try:
         return TypeAdapter(RunConfig).validate_python(merge(asdict(base), settings))
     except ValidationError as error:

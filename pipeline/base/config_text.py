@@ -6,11 +6,12 @@ All of it follows from how `config` declares them.
 import json
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .config import SETTINGS, RunConfig, with_preset
+from .config import AS_IS, SETTINGS, RunConfig, with_preset
 from .config_file import merge
 from .errors import PipelineError
 
@@ -23,26 +24,36 @@ NONE = "none"  # what is off; TOML has no word for it
 
 
 def to_command(config: RunConfig) -> str:
-    """The command that does what `config` says: whatever differs from the preset's defaults.
+    """The command that makes what `config` says: whatever differs from the preset's defaults.
 
     Files stand there by their names, wherever they lie.
     """
     default = with_preset(config.preset)
-    words = ["pocketbert", "run", "--preset", config.preset]
+    return shlex.join(["pocketbert", "run", "--preset", config.preset, *_words(config, default)])
+
+
+def to_package_command(config: RunConfig) -> str:
+    """The same of a model that is packaged as it is."""
+    model = _name(config.teacher.source)
+    default = replace(AS_IS, teacher=config.teacher)
+    return shlex.join(["pocketbert", "package", model, *_words(config, default)])
+
+
+def _words(config: RunConfig, default: RunConfig) -> Iterator[str]:
+    """Flags and assignments of what is not as in `default`."""
     for one in SETTINGS:
         value = one.of(config)
-        if value == one.of(default):
+        if value == one.of(default) or not one.declared.decides:
             continue
         if one.declared.file and isinstance(value, str):
             value = _name(value)
         if one.declared.flag and value is True:
-            words.append(one.declared.flag)
+            yield one.declared.flag
         elif one.declared.flag and value not in (False, None, ()):
             joined = ",".join(value) if isinstance(value, tuple) else str(value)
-            words += [one.declared.flag, joined]
+            yield from (one.declared.flag, joined)
         else:
-            words += ["--set", f"{one.name}={_written(value)}"]
-    return shlex.join(words)
+            yield from ("--set", f"{one.name}={_written(value)}")
 
 
 def read_assignments(assignments: Iterable[str]) -> dict[str, Any]:

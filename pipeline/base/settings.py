@@ -23,6 +23,7 @@ class Declared:
     high: float | None
     flag: str  # on the command line; without one, --set gives it
     file: bool  # whether its value may name a file
+    decides: bool  # whether what is made depends on it
 
 
 def setting(
@@ -33,9 +34,10 @@ def setting(
     *,
     flag: str = "",
     file: bool = False,
+    decides: bool = True,
 ) -> T:
     """Declare a field of a configuration, whose numbers lie from `low` to `high`."""
-    declared = Declared(help, low, high, flag, file)
+    declared = Declared(help, low, high, flag, file, decides)
     return field(default=default, metadata={DECLARED: declared})
 
 

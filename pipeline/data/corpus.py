@@ -176,7 +176,7 @@ def _replies_file(config: DataConfig) -> Path | None:
     if config.source in BUILT_IN:
         return Path(str(resources.files("pocketbert.data") / config.source / "replies.json"))
     beside = Path(config.source) / "replies.json"
-    return beside if beside.is_file() else None
+    return beside if config.source and beside.is_file() else None
 
 
 def _divide(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..base.config import TeacherConfig
 from ..base.errors import ModelError
-from ..data.corpus import Corpus
+from ..data.corpus import Corpus, Part
 from ..models.batches import batch_tensors
 from ..models.encoders import MINILM, load_encoder, locate
 from ..models.metrics import accuracy
@@ -44,7 +44,7 @@ def fit_head(config: TeacherConfig, corpus: Corpus, max_length: int) -> Teacher:
     folder = locate(config.source)
     encoder, vocabulary = load_encoder(folder, max_length)
     if config.new_head:
-        return fit_frozen(encoder, vocabulary, corpus)
+        return fit_frozen(encoder, vocabulary, corpus, folder)
     if (folder / NOTES).exists():
         found = load_teacher(folder, max_length)
         return _with_own_head(found, found.labels, corpus, folder)
@@ -57,7 +57,7 @@ def fit_head(config: TeacherConfig, corpus: Corpus, max_length: int) -> Teacher:
         names = tuple(model.config.id2label[i] for i in range(model.config.num_labels))
         found = Teacher(model.bert, head, vocabulary, names, np.empty((0, 0), np.float32))
         return _with_own_head(found, names, corpus, folder)
-    return fit_frozen(encoder, vocabulary, corpus)
+    return fit_frozen(encoder, vocabulary, corpus, folder)
 
 
 def with_other(
@@ -73,8 +73,7 @@ def with_other(
     other = replace(other, labels=_same_labels(other.labels, corpus, folder))
     named = replace(config, source=donor or MINILM, new_head=True)
     teacher = replace(fit_head(named, corpus, max_length), other=other, score="highest")
-    said = teacher.logits(corpus.train.texts, "Teacher labels the texts")
-    return replace(teacher, train_logits=said)
+    return _with_logits(teacher, corpus.train)
 
 
 def fine_tune(
@@ -118,8 +117,14 @@ def fine_tune(
         checkpoints=checkpoints,
     )
     teacher.head.requires_grad_(False)
-    said = teacher.logits(train_part.texts, "Teacher labels the texts")
-    return replace(teacher, train_logits=said)
+    return _with_logits(teacher, train_part)
+
+
+def _with_logits(teacher: Teacher, part: Part) -> Teacher:
+    """`teacher` with what it says of the training part."""
+    said = teacher.logits((*part.texts, *part.out_of_scope), "Teacher labels the texts")
+    count = len(part.texts)
+    return replace(teacher, train_logits=said[:count], outside_logits=said[count:])
 
 
 def _plan(config: TeacherConfig, seed: int) -> Plan:
@@ -174,8 +179,7 @@ def _with_own_head(found: Teacher, names: tuple[str, ...], corpus: Corpus, folde
     order = [names.index(label) for label in corpus.labels]
     head = linear_head(found.head.weight[order], found.head.bias[order])
     teacher = replace(found, head=head, labels=corpus.labels)
-    said = teacher.logits(corpus.train.texts, "Teacher labels the texts")
-    return replace(teacher, train_logits=said)
+    return _with_logits(teacher, corpus.train)
 
 
 def _same_labels(names: tuple[str, ...], corpus: Corpus, folder: Path) -> tuple[str, ...]:

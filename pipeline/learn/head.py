@@ -4,7 +4,8 @@ Where out-of-scope texts are given, it is fitted with and without a class for th
 tells them apart better on validation is kept: with it on the built-in data, without on CLINC150.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,12 +15,12 @@ from sklearn.linear_model import LogisticRegression
 from ..base.arrays import Logits
 from ..base.progress import step
 from ..data.corpus import Corpus, sample_rows
-from ..models.batches import run_batched
 from ..models.calibration import Score, loss_at_best
 from ..models.metrics import auroc
 from ..models.stock import BertModel
-from ..models.teacher import Teacher, linear_head, pooled
+from ..models.teacher import Teacher, linear_head
 from ..models.vocabulary import Vocabulary
+from .shards import Source, concatenated, features_of, on_device, read_texts
 
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # inverse of the penalty
 FIRST = 10.0  # the one that is tried first
@@ -28,21 +29,23 @@ SAMPLE = 20_000  # texts, about, on which the penalty is chosen; the head is fit
 Linear = tuple[NDArray[np.float64], NDArray[np.float64]]  # weights (labels, hidden), biases
 
 
-def fit_frozen(encoder: BertModel, vocabulary: Vocabulary, corpus: Corpus) -> Teacher:
-    """A head for the labels of `corpus` on the frozen features of `encoder`."""
+def fit_frozen(
+    encoder: BertModel, vocabulary: Vocabulary, corpus: Corpus, folder: Path | None = None
+) -> Teacher:
+    """A head for the labels of `corpus` on the frozen features of `encoder`.
 
-    def read(texts: tuple[str, ...], name: str) -> Logits:
-        forward = lambda ids, mask: pooled(encoder, ids, mask)  # noqa: E731
-        return run_batched(forward, vocabulary, texts, f"Teacher reads {name}")
-
-    rows, inside = read(corpus.train.texts, "training"), read(corpus.validation.texts, "validation")
+    Workers open the same encoder in `folder`; without it there are none.
+    """
+    heeds_outside = corpus.train.out_of_scope and corpus.validation.out_of_scope
+    parts = [part.texts for part in (corpus.train, corpus.validation)]
+    parts += [p.out_of_scope for p in (corpus.train, corpus.validation) if heeds_outside]
+    rows, inside, *others = _read(encoder, vocabulary, parts, folder)
     length = float(np.linalg.norm(rows, axis=1).mean())
     train, inside, labels = _unit(rows), _unit(inside), np.array(corpus.train.labels)
     score: Score = "highest"
     head = _choose(train, labels, inside, corpus.validation.labels)
-    if corpus.train.out_of_scope and corpus.validation.out_of_scope:
-        outside = _unit(read(corpus.train.out_of_scope, "out-of-scope training"))
-        unseen = _unit(read(corpus.validation.out_of_scope, "out-of-scope validation"))
+    outside, unseen = map(_unit, others) if heeds_outside else (rows[:0], rows[:0])
+    if heeds_outside:
         other = _choose(train, labels, inside, corpus.validation.labels, outside)
         found = [auroc(_apply(one, inside), _apply(one, unseen)) for one in (head, other)]
         if found[1] >= found[0]:  # equal where few were given: it has seen what they are like
@@ -51,8 +54,32 @@ def fit_frozen(encoder: BertModel, vocabulary: Vocabulary, corpus: Corpus) -> Te
     # What the head was fitted to has length 1, what it will read has the mean length.
     scaled = torch.from_numpy(weight / length).float()
     fitted = linear_head(scaled, torch.from_numpy(bias).float())
-    logits = _apply(head, train)
-    return Teacher(encoder, fitted, vocabulary, corpus.labels, logits, length=length, score=score)
+    return Teacher(
+        encoder,
+        fitted,
+        vocabulary,
+        corpus.labels,
+        _apply(head, train),
+        length=length,
+        score=score,
+        outside_logits=_apply(head, outside),
+    )
+
+
+def _read(
+    encoder: BertModel,
+    vocabulary: Vocabulary,
+    parts: Sequence[tuple[str, ...]],
+    folder: Path | None,
+) -> list[Logits]:
+    """Features of the texts of each part."""
+    source = Source("features", str(folder), vocabulary.max_length) if folder else None
+    texts = tuple(text for part in parts for text in part)
+    with on_device(encoder):
+        rows = concatenated(
+            read_texts(features_of(encoder, vocabulary), source, texts, "Teacher reads the texts")
+        )
+    return np.split(rows, np.cumsum([len(part) for part in parts])[:-1])
 
 
 def _unit(rows: Logits) -> Logits:

@@ -51,6 +51,16 @@ def size() -> int:
     return int(accelerator().num_processes)
 
 
+def rank() -> int:
+    """Which of them this is, from 0 on."""
+    return int(accelerator().process_index)
+
+
+def device() -> torch.device:
+    """Where this process's models run: its GPU, if there is one."""
+    return torch.device(accelerator().device)
+
+
 def layout() -> dict[str, Any]:
     """What the launcher decides of a training's outcome."""
     here = accelerator()

@@ -20,14 +20,15 @@ from ..base.files import write_json
 from ..base.progress import track
 from ..data.checks import text_key
 from ..data.corpus import Corpus
-from ..models.batches import BATCH, batch_tensors
+from ..models.batches import batch_tensors
 from ..models.calibration import fit_temperature
 from ..models.teacher import Teacher
 from .augment import nearest_words, reword
 from .losses import OUTSIDE, UNLABELLED
+from .shards import on_device, read_texts, source_of
 
 NOTES, OUTPUTS = "texts.json", "outputs.safetensors"
-HIDDEN = "hidden.safetensors"
+HIDDEN, HIDDEN_BATCH = "hidden.safetensors", 32
 SOFTENING = (0.5, 5.0)  # least and greatest temperature that distillation takes for honest
 
 
@@ -54,11 +55,28 @@ def load_transfer_set(folder: Path) -> TransferSet:
     return TransferSet(tuple(notes["texts"]), **numbers, temperature=notes["temperature"])
 
 
-def make_transfer_set(teacher: Teacher, corpus: Corpus, copies: int, seed: int = 0) -> TransferSet:
+def make_transfer_set(
+    teacher: Teacher,
+    corpus: Corpus,
+    copies: int,
+    seed: int = 0,
+    *,
+    folder: Path | None = None,
+    kept: Path | None = None,
+) -> TransferSet:
     """Training texts, out-of-scope and unlabelled ones, and `copies` rewordings of each of these.
 
     A rewording that stands in the corpus is left out, in the validation and test parts above all.
-    The teacher's logits of the training texts were made while it was fitted.
+    The teacher's logits of the training texts were made while it was fitted. The processes of a
+    launcher all call this, and share the work.
+
+    Args:
+        teacher: says what the texts mean.
+        corpus: texts.
+        copies: rewordings of each text.
+        seed: of the rewordings.
+        folder: where workers find the same teacher; without it there are none.
+        kept: a folder where what is done stays when this process is killed.
     """
     outside, validation = corpus.train.out_of_scope, corpus.validation
     known = (*corpus.train.texts, *outside, *corpus.unlabeled)
@@ -68,11 +86,14 @@ def make_transfer_set(teacher: Teacher, corpus: Corpus, copies: int, seed: int =
     generator = random.Random(seed)  # noqa: S311
     reworded = reword(known, copies, neighbours, teacher.vocabulary, generator)
     made = tuple(text for text in reworded if text_key(text) not in corpus.keys)
-    asked = (*outside, *corpus.unlabeled, *made)
     said = [teacher.train_logits]
-    if asked:
-        said.append(teacher.logits(asked, "Teacher labels further texts"))
-    unlabelled = len(asked) - len(outside)
+    said += [teacher.outside_logits] if len(teacher.outside_logits) else []
+    asked = (*known, *made)[sum(map(len, said)) :]
+    source = source_of(teacher, folder) if folder else None
+    with on_device(*teacher.modules):
+        what = "Teacher labels further texts"
+        said += read_texts(teacher.logits, source, asked, what, kept=kept)
+    unlabelled = len(corpus.unlabeled) + len(made)
     labels = (*corpus.train.labels, *[OUTSIDE] * len(outside), *[UNLABELLED] * unlabelled)
     judged = teacher.logits(validation.texts, "Teacher is calibrated")
     temperature = fit_temperature(judged, validation.labels)
@@ -88,10 +109,10 @@ def make_transfer_set(teacher: Teacher, corpus: Corpus, copies: int, seed: int =
 def save_hidden(teacher: Teacher, texts: Sequence[str], layer: int, folder: Path) -> None:
     """Write the teacher's hidden states after `layer` (0: the embeddings), fp16, token by token."""
     encoder, rows = teacher.encoder, list[Tensor]()
-    starts = range(0, len(texts), BATCH)
+    starts = range(0, len(texts), HIDDEN_BATCH)
     with torch.inference_mode():
         for start in track(starts, f"Teacher's hidden states, layer {layer}"):
-            ids, mask = batch_tensors(teacher.vocabulary, texts[start : start + BATCH])
+            ids, mask = batch_tensors(teacher.vocabulary, texts[start : start + HIDDEN_BATCH])
             every = encoder(
                 input_ids=ids, attention_mask=mask, output_hidden_states=True
             ).hidden_states

@@ -49,7 +49,7 @@ def check_floors(
     failures = [
         failure
         for name, logits, remedy in models
-        if (failure := _no_skill(name, logits, wanted, names, gates.min_skill, remedy))
+        for failure in check_skill(name, logits, labels, names, gates.min_skill, remedy)
     ]
     right = student.argmax(1) == wanted
     return (
@@ -60,24 +60,31 @@ def check_floors(
     )
 
 
-def _no_skill(
+def check_skill(
     name: str,
     logits: Logits,
-    wanted: NDArray[np.int64],
+    labels: Sequence[int],
     names: Sequence[str],
     limit: float,
     remedy: str,
-) -> str | None:
+) -> tuple[str, ...]:
+    """Why a model is no better than the commonest intent as the answer to everything.
+
+    Args:
+        name: of the model.
+        limit: 0 asks for as much as that intent alone would give, 1 for all right.
+    """
+    wanted = np.asarray(labels)
     counts = np.bincount(wanted)
     common = float(counts.max() / len(wanted))
     right = float((logits.argmax(1) == wanted).mean())
     needed = common + limit * (1 - common)
     if right >= needed:
-        return None
+        return ()
     return (
         f"{name}: is right on {right:.1%} of the test texts, and {names[int(counts.argmax())]!r} "
         f"as the answer to all would be on {common:.1%}; at least {needed:.1%} is asked for. "
-        f"{remedy}"
+        f"{remedy}",
     )
 
 

@@ -1,7 +1,7 @@
 """The gates: an artefact, read back from disk, must do what the student does. It times nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 
@@ -25,6 +25,14 @@ LENGTHS = 32  # texts of different lengths among the probes
 # Logits, for whoever repeats the golden cases: kernels of other processors round differently. A
 # worse artefact is not held to less.
 SMALLEST_TOLERANCE, LARGEST_TOLERANCE = 0.05, 0.25
+# The gates by name, as a report shows them.
+FINITE, AGREEMENT, DROP = (
+    "finite logits",
+    "same label as the float model",
+    "accuracy, macro F1 lost",
+)
+LOST, DECISIONS = "intents lost", "answered, or not, as by the float model"
+PROBES, STORED = "logits of odd and long texts off by", "stored and run as the recipe asks"
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,16 @@ class JudgedLogits:
     out_of_scope: Logits  # of the test part
     probes: Logits  # of texts that the data may lack: odd ones, and those of every length
     noisy: Logits  # of some test texts with noise of each kind
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One of the gates, as it is shown."""
+
+    name: str
+    found: str
+    asked: str
+    holds: bool
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,7 @@ class Verdict:
     tolerance: float  # of logits, for whoever repeats the golden cases elsewhere
     robustness: Mapping[str, Robustness]  # by kind of noise
     failures: tuple[str, ...]
+    gates: tuple[Gate, ...] = ()  # all that were run
 
 
 def run_texts(
@@ -80,15 +99,37 @@ def probe_texts(corpus: Corpus, vocabulary: Vocabulary) -> tuple[str, ...]:
     return (*golden_texts(corpus.test.texts, len(corpus.labels)), joined, *cut)
 
 
+@dataclass(frozen=True)
+class JudgedTexts:
+    """All texts that a verdict rests on, in the parts of `JudgedLogits`."""
+
+    parts: tuple[tuple[str, ...], ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All of them, one part after the other."""
+        return tuple(text for part in self.parts for text in part)
+
+    def divide(self, logits: Logits) -> JudgedLogits:
+        """The parts of the logits (texts, labels) of `texts`."""
+        ends = np.cumsum([len(part) for part in self.parts])[:-1]
+        return JudgedLogits(*np.split(logits, ends))
+
+
+def judged_texts(corpus: Corpus, probes: tuple[str, ...]) -> JudgedTexts:
+    """The texts of `corpus` that a model is judged by, and `probes`."""
+    noisy = tuple(one.text for one in make_noisy(corpus.test))
+    return JudgedTexts(
+        (corpus.validation.texts, corpus.test.texts, corpus.test.out_of_scope, probes, noisy)
+    )
+
+
 def over_parts(
     corpus: Corpus, probes: tuple[str, ...], compute: Callable[[tuple[str, ...]], Logits]
 ) -> JudgedLogits:
     """Logits of all that a verdict rests on; `compute` maps texts to logits (texts, labels)."""
-    noisy = tuple(one.text for one in make_noisy(corpus.test))
-    parts = (corpus.validation.texts, corpus.test.texts, corpus.test.out_of_scope, probes, noisy)
-    rows = compute(tuple(text for part in parts for text in part))
-    ends = np.cumsum([len(part) for part in parts])[:-1]
-    return JudgedLogits(*np.split(rows, ends))
+    judged = judged_texts(corpus, probes)
+    return judged.divide(compute(judged.texts))
 
 
 def judge(
@@ -113,15 +154,20 @@ def judge(
     agreed = agreement(readable.test, student.test)
     difference = float(np.abs(readable.test - student.test).max())
     same = _same_decisions(readable, calibration.threshold, student, gates.min_kept)
-    failures = [
-        *([] if finite else [_not_finite(target, measured)]),
-        *_agreement_failures(target, agreed, evaluation.texts, gates.min_agreement),
-        *_drop_failures(target, evaluation, student.test, labels, gates.max_accuracy_drop),
-        *_lost_intents(target, readable.test, student.test, corpus, gates.max_class_drop),
-        *_decision_failures(target, same, gates.min_same_decisions),
-        *probe_failures(target, readable.probes, student.probes, gates.max_probe_error),
-        *stored.failures,
-    ]
+    off = float(_probe_errors(readable.probes, student.probes).max())
+    tried: dict[tuple[str, str, str], Sequence[str]] = {
+        (FINITE, "all" if finite else "not all", "all"): (
+            () if finite else (_not_finite(target, measured),)
+        ),
+        **_label_gates(target, readable.test, student.test, corpus, evaluation, gates),
+        (DECISIONS, f"{same:.1%}", f"at least {gates.min_same_decisions:.1%}"): (
+            _decision_failures(target, same, gates.min_same_decisions)
+        ),
+        (PROBES, f"{off:.1%}", f"at most {gates.max_probe_error:.0%} of their spread"): (
+            probe_failures(target, readable.probes, student.probes, gates.max_probe_error)
+        ),
+        (STORED, "no" if stored.failures else "yes", "yes"): stored.failures,
+    }
     return Verdict(
         target=target,
         engine=engine,
@@ -133,8 +179,33 @@ def judge(
         max_difference=difference,
         tolerance=float(np.clip(difference, SMALLEST_TOLERANCE, LARGEST_TOLERANCE)),
         robustness=robust_figures(readable, corpus, calibration.threshold),
-        failures=tuple(failures),
+        failures=tuple(failure for failures in tried.values() for failure in failures),
+        gates=tuple(Gate(*gate, not failures) for gate, failures in tried.items()),
     )
+
+
+def _label_gates(
+    target: str,
+    measured: Logits,
+    student: Logits,
+    corpus: Corpus,
+    evaluation: Evaluation,
+    gates: Gates,
+) -> dict[tuple[str, str, str], Sequence[str]]:
+    """The gates that look at labels: what each found and asks for, and its failures."""
+    labels, agreed = corpus.test.labels, agreement(measured, student)
+    lost = _lost_intents(target, measured, student, corpus, gates.max_class_drop)
+    drop = accuracy(student, labels) - evaluation.accuracy
+    macro = macro_f1(student, labels) - evaluation.macro_f1
+    return {
+        (AGREEMENT, f"{agreed:.1%}", f"at least {gates.min_agreement:.1%}"): _agreement_failures(
+            target, agreed, evaluation.texts, gates.min_agreement
+        ),
+        (DROP, f"{drop:.1%}, {macro:.1%}", f"at most {gates.max_accuracy_drop:.1%}"): (
+            _drop_failures(target, evaluation, student, labels, gates.max_accuracy_drop)
+        ),
+        (LOST, f"{len(lost)}", f"none by more than {gates.max_class_drop:.0%} of its texts"): lost,
+    }
 
 
 def robust_figures(
@@ -228,16 +299,21 @@ def _decision_failures(target: str, same: float, limit: float) -> list[str]:
     ]
 
 
+def _probe_errors(measured: Logits, student: Logits) -> Logits:
+    """Of each odd or long text, the error of its logits as a share of their spread."""
+    spread = np.linalg.norm(student - student.mean(1, keepdims=True), axis=1)
+    errors: Logits = np.linalg.norm(measured - student, axis=1) / np.maximum(spread, 1e-6)
+    return errors
+
+
 def probe_failures(target: str, measured: Logits, student: Logits, limit: float) -> list[str]:
     """Logits of odd and long texts: nearly those of the student, or a length is broken."""
-    spread = np.linalg.norm(student - student.mean(1, keepdims=True), axis=1)
-    errors = np.linalg.norm(measured - student, axis=1) / np.maximum(spread, 1e-6)
-    worst = int(errors.argmax())
-    if errors[worst] <= limit:
+    errors = _probe_errors(measured, student)
+    if errors.max() <= limit:
         return []
     return [
         f"{target}: {int((errors > limit).sum())} of {len(errors)} odd or long texts get other "
-        f"logits than from the student, by up to {errors[worst]:.0%} of their spread, and "
+        f"logits than from the student, by up to {errors.max():.0%} of their spread, and "
         f"{limit:.0%} is allowed. Lower it again with the pinned versions, or keep parts in float "
         "with --float."
     ]

@@ -14,6 +14,8 @@ import torch
 from ..base.arrays import Logits
 from ..base.errors import ModelError
 from ..base.progress import track
+from .batches import SHARD
+from .function import FunctionClassifier, is_function, open_function
 from .stock import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, opening
 from .tokenizer import read_object, read_tokenizer
 from .weights import check_one_label, load_weights
@@ -30,15 +32,23 @@ class OtherClassifier:
     tokenizer: Any
     labels: tuple[str, ...]
 
-    @torch.inference_mode()
+    @property
+    def parameters(self) -> int:
+        """How many there are."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
     def logits(self, texts: Sequence[str], what: str = "") -> Logits:
         """Logits (texts, labels) float32, in the order of `texts`; (0, 0) where there is none."""
-        if not texts:
-            return np.empty((0, 0), np.float32)
+        shards = [texts[start : start + SHARD] for start in range(0, len(texts), SHARD)]
+        rows = [self._shard(shard) for shard in track(shards, what)]
+        return np.concatenate(rows) if rows else np.empty((0, 0), np.float32)
+
+    @torch.inference_mode()
+    def _shard(self, texts: Sequence[str]) -> Logits:
         length = _length(self.tokenizer, self.model.config)
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         rows = np.empty((len(texts), len(self.labels)), np.float32)
-        for start in track(range(0, len(order), BATCH), what):
+        for start in range(0, len(order), BATCH):
             places = order[start : start + BATCH]
             batch = self.tokenizer(
                 [texts[i] for i in places],
@@ -46,9 +56,9 @@ class OtherClassifier:
                 truncation=True,
                 max_length=length,
                 return_tensors="pt",
-            )
+            ).to(self.model.device)
             inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
-            rows[places] = self.model(**inputs).logits.float().numpy()
+            rows[places] = self.model(**inputs).logits.float().cpu().numpy()
         return rows
 
     def save(self, folder: Path) -> None:
@@ -61,8 +71,11 @@ class OtherClassifier:
 def is_other(folder: Path) -> bool:
     """Whether the classifier in `folder` can teach, but no student can be cut out of it.
 
-    That is one of another architecture than BERT, or a BERT whose tokenizer no phone runs.
+    That is one of another architecture than BERT, a BERT whose tokenizer no phone runs, or a
+    function.
     """
+    if is_function(folder):
+        return True
     config = read_object(folder / "config.json")
     classifies = any(
         str(name).endswith("ForSequenceClassification")
@@ -79,12 +92,14 @@ def is_other(folder: Path) -> bool:
     return False
 
 
-def open_other(folder: Path) -> OtherClassifier:
+def open_other(folder: Path) -> OtherClassifier | FunctionClassifier:
     """Open whatever `AutoModelForSequenceClassification` opens, with its own tokenizer.
 
     Raises:
         ModelError: unreadable, incomplete, or a head that does not choose one of several labels.
     """
+    if is_function(folder):
+        return open_function(folder)
     model = load_weights(AutoModelForSequenceClassification, folder)
     check_one_label(folder, model.config)
     try:

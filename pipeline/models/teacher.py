@@ -4,7 +4,7 @@ It is fitted to the labels in `learn.fit`, and knows nothing of students.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..base.arrays import Logits
 from ..base.files import write_json
 from .batches import run_batched
 from .calibration import Score
+from .function import LABELS, FunctionClassifier
 from .other import OtherClassifier, open_other
 from .stock import BertModel, opening
 from .tokenizer import PIECES, read_object, save_tokenizer
@@ -23,6 +24,7 @@ from .vocabulary import Vocabulary, read_vocabulary
 
 NOTES = "teacher.json"
 WEIGHTS = "model.safetensors"
+SAID = ("train_logits", "outside_logits")  # kept in the file of the head
 OTHER = "other"  # folder of a classifier that is no BERT, below that of the donor
 
 
@@ -45,7 +47,10 @@ class Teacher:
     train_logits: Logits  # (training texts, labels), in the corpus' order; made while fitting
     length: float | None = None  # to which features are scaled; None: they stay as they are
     score: Score = "highest"
-    other: OtherClassifier | None = None  # who answers in its place, where that is no BERT
+    # Who answers in its place, where that is no BERT.
+    other: OtherClassifier | FunctionClassifier | None = None
+    # Of the out-of-scope training texts, where there are any: made while fitting.
+    outside_logits: Logits = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits (batch, labels)."""
@@ -65,15 +70,23 @@ class Teacher:
     @property
     def parameters(self) -> int:
         """How many there are, the head's among them."""
-        modules = (self.other.model,) if self.other else (self.encoder, self.head)
-        return sum(parameter.numel() for module in modules for parameter in module.parameters())
+        if self.other:
+            return self.other.parameters
+        return sum(p.numel() for module in self.modules for p in module.parameters())
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        """What computes its logits; of a function nothing is known."""
+        if isinstance(self.other, FunctionClassifier):
+            return ()
+        return (self.other.model,) if self.other else (self.encoder, self.head)
 
     def save(self, folder: Path) -> None:
         """Write a Hugging Face folder of the encoder, with `head.safetensors` beside it."""
         self.encoder.save_pretrained(folder)
         save_tokenizer(self.vocabulary, folder)
-        made = {**self.head.state_dict(), "train_logits": torch.from_numpy(self.train_logits)}
-        save_file(made, folder / "head.safetensors")
+        said = {name: torch.from_numpy(getattr(self, name)) for name in SAID}
+        save_file({**self.head.state_dict(), **said}, folder / "head.safetensors")
         notes = {
             "labels": self.labels,
             "pooling": "mean" if self.encoder.pooler is None else "cls",
@@ -87,9 +100,9 @@ class Teacher:
 
 
 def weights_file(folder: Path) -> Path:
-    """The weights that answer, in a folder that `Teacher.save` wrote."""
-    other = folder / OTHER / WEIGHTS
-    return other if other.exists() else folder / WEIGHTS
+    """What answers, in a folder that `Teacher.save` wrote: weights, or what stands for them."""
+    others = (folder / OTHER / name for name in (WEIGHTS, LABELS))
+    return next((file for file in others if file.exists()), folder / WEIGHTS)
 
 
 def pooled(encoder: BertModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -125,7 +138,8 @@ def load_teacher(folder: Path, max_length: int) -> Teacher:
     pooler = notes["pooling"] == "cls"
     encoder = BertModel.from_pretrained(folder, add_pooling_layer=pooler).eval()
     state = load_file(folder / "head.safetensors")
-    train_logits = state.pop("train_logits").numpy()
+    # Absent from teachers that were saved before out-of-scope texts were kept.
+    said = {name: state.pop(name, torch.empty(0, 0)).numpy() for name in SAID}
     head = linear_head(state["weight"], state["bias"])
     other = open_other(folder / OTHER) if (folder / OTHER).exists() else None
     return Teacher(
@@ -133,7 +147,7 @@ def load_teacher(folder: Path, max_length: int) -> Teacher:
         head,
         vocabulary,
         tuple(notes["labels"]),
-        train_logits,
+        **said,
         length=notes.get("length"),  # of teachers saved before features had one length
         score=read_score(folder),
         other=other,

@@ -1,14 +1,17 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from pocketbert.app.cache import Cache
 from pocketbert.app.result import read_result
 from pocketbert.app.stages import learn as learning
+from pocketbert.app.stages import one_target
 from pocketbert.app.stages import ship as shipping
-from pocketbert.app.stages.learn import Job, distill_student, fit_teacher, label_texts
+from pocketbert.app.stages.learn import Job, Learned, distill_student, fit_teacher, label_texts
 from pocketbert.app.stages.ship import Verified, list_failures
 from pocketbert.base.config_file import load_config
 from pocketbert.base.errors import NotRun
@@ -17,6 +20,7 @@ from pocketbert.measure.gates import Verdict
 from pocketbert.measure.record import LatencyRecord, LengthCost, Steps, summarize
 from pocketbert.models.calibration import Calibration
 from pocketbert.models.metrics import evaluate
+from pocketbert.targets.base import Artifact
 from pocketbert.targets.inspect import Stored
 
 
@@ -92,17 +96,12 @@ def test_unchanged_inputs_train_nothing(job, monkeypatch):
 def test_verdict_with_failures_is_asked_for_again(job, tmp_path, monkeypatch):
     # Planted: a gate that was wrong, and is put right; the file is the same.
     verdicts = [("a gate failed",), ("a gate failed",), (), ()]
-    student = SimpleNamespace(model=None, vocabulary=SimpleNamespace(max_length=32))
-    target = SimpleNamespace(
-        load=lambda _: SimpleNamespace(engine="a runtime"), read=lambda _: None
-    )
     nothing = Calibration(1.0, 0.0)
-    logits = np.zeros((4, 2), np.float32)
+    logits, stored = np.zeros((4, 2), np.float32), Stored(0, {}, 0, {}, ())
     figures = evaluate(logits, (0, 1, 0, 1), np.empty((0, 2), np.float32), nothing)
 
     def judged(*_):
         failures = verdicts.pop(0)
-        stored = Stored(0, {}, 0, {}, ())
         return Verdict(
             target="x",
             engine="a runtime",
@@ -117,21 +116,25 @@ def test_verdict_with_failures_is_asked_for_again(job, tmp_path, monkeypatch):
             failures=failures,
         )
 
-    for name, value in {
-        "load_student": lambda _: student,
-        "get_target": lambda _: target,
-        "examine": lambda *_: None,
-        "LeanBert": lambda *_: None,
-        "probe_texts": lambda *_: (),
-        "over_parts": lambda *_: SimpleNamespace(probes=logits),
-        "run_texts": lambda *_, **__: logits,
-        "judge": judged,
-    }.items():
-        monkeypatch.setattr(shipping, name, value)
+    def measured(folder, **_):
+        save_file({"logits": logits}, Path(folder) / one_target.MEASURED)
+        return {"engine": "a runtime", "stored": asdict(stored)}
+
+    parts = SimpleNamespace(texts=(), divide=lambda _: SimpleNamespace(probes=logits))
+    for module, name, value in (
+        (shipping, "load_student", lambda _: SimpleNamespace(vocabulary=None)),
+        (shipping, "probe_texts", lambda *_: ()),
+        (shipping, "judged_texts", lambda *_: parts),
+        (shipping, "judge", judged),
+        (one_target, "measure", measured),
+    ):
+        monkeypatch.setattr(module, name, value)
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "x.bin").write_text("x")
-    artifact = SimpleNamespace(path=tmp_path / "made" / "x.bin", target="x", recipe=None)
-    found = [shipping._verify(job, artifact, tmp_path / "made", None) for _ in range(4)]
+    artifact = Artifact("x", tmp_path / "made" / "x.bin", (), "", (), True, 0, None, "", "")
+    learned = Learned(tmp_path / "made", tmp_path / "made", tmp_path / "made")
+    models = SimpleNamespace(student=SimpleNamespace(logits=None))
+    found = [shipping.verify(job, learned, models, {"x": artifact})["x"] for _ in range(4)]
     assert [len(one.verdict.failures) for one in found] == [1, 1, 0, 0]
     assert len(verdicts) == 1  # the last was read from the cache
 

@@ -20,6 +20,7 @@ OTHERS = {
     "recipe": "float",
     "keep_float": ("classifier", "layers.0.attention"),
     "student.embedding": 32,
+    "processes": 3,
     "gates.min_retention": 0.9,
     "student.vocabulary": None,
 }
@@ -64,8 +65,8 @@ def read_back(command):
     built = []
     original = options.load_config
 
-    def keep(file, overrides):
-        built.append(original(file, overrides))
+    def keep(file, overrides, base=None):
+        built.append(original(file, overrides, base))
         raise PipelineError("enough")
 
     program, *arguments = shlex.split(command)
@@ -80,9 +81,15 @@ def read_back(command):
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("one", SETTINGS, ids=lambda one: one.name)
-def test_command_brings_every_setting_back(one, preset):
-    config = changed(with_preset(preset), one)
-    assert read_back(to_command(config)) == config
+def test_command_brings_back_every_setting_that_decides_what_is_made(one, preset):
+    default = with_preset(preset)
+    config = changed(default, one)
+    assert read_back(to_command(config)) == (config if one.declared.decides else default)
+
+
+def test_how_many_processes_compute_decides_nothing():
+    kept = {one.name for one in SETTINGS if not one.declared.decides}
+    assert kept == {"processes", "checkpoint_steps"}
 
 
 def test_command_of_a_preset_names_nothing_else():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import extras
 import phone_cases
+import phone_languages
 import pytest
 
 from pocketbert.base.files import digest
@@ -25,6 +26,7 @@ def folder(main_run, tmp_path_factory):
         extras.not_run("no Kotlin, JDK or JUnit; scripts/android sets them up", extra="android")
     made = tmp_path_factory.mktemp("android")
     phone_cases.main(main_run[0] / "bundle", made, phone_cases.STRINGS)
+    phone_languages.main(made / "languages", 900)  # test_languages.py has more
     return made
 
 
@@ -62,6 +64,7 @@ def test_planted_fault_in_an_id_is_caught(main_run, folder, said, tmp_path):
     lines[70_000] = lines[70_000].replace(", [2", ", [1", 1)  # planted
     (tmp_path / "strings.jsonl").write_text("\n".join(lines), encoding="utf-8")
     (tmp_path / "logits.json").write_bytes((folder / "logits.json").read_bytes())
+    (tmp_path / "languages").symlink_to(folder / "languages")
     command = [ROOT / "scripts" / "android_junit", main_run[0] / "bundle", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and re.search(

@@ -19,7 +19,7 @@ from executorch.backends.xnnpack.serialization.xnnpack_graph_serialize import (
 
 from pocketbert.targets import get_target
 from pocketbert.targets.executorch import profile
-from pocketbert.targets.executorch.program import read_delegate
+from pocketbert.targets.executorch.program import parse_graph, read_delegate
 
 QUANTIZATION = {
     "qdint8": PerTokenDynamicQuant(num_nonbatch_dims=1),
@@ -77,3 +77,12 @@ def test_kernel_of_every_processor_counts_as_int8(inputs):
     assert profile.is_int8_product(f"Fully Connected (NC, {inputs}, F32, QC8W) GEMM")
     assert not profile.is_int8_product("Fully Connected (NC, F32) GEMM")
     assert not profile.is_int8_product(f"Convert (NC, F32, {inputs})")
+
+
+def test_a_graph_with_a_relu_is_read():
+    """Its output ends at `inf`, which flatc writes bare."""
+    text = '{"output_min": -inf, "output_max": inf, "list": [nan, 0.5], "name": "inf, nan,"}'
+    read = parse_graph(text)
+    assert read["output_min"] == -float("inf") and read["output_max"] == float("inf")
+    assert read["list"][0] != read["list"][0]
+    assert read["name"] == "inf, nan,"

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 import typer
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
-from ...base.config import SETTINGS
+from ...base.config import SETTINGS, RunConfig
 from ...base.config_file import load_config, merge
 from ...base.config_text import read_assignments
 from ...base.settings import Setting
@@ -40,10 +40,12 @@ Assignments = Annotated[
 ]
 
 
-def takes_settings(heeded: Collection[str] = ()) -> Callable[[Callable[..., None]], Any]:
+def takes_settings(
+    heeded: Collection[str] = (), base: RunConfig | None = None
+) -> Callable[[Callable[..., None]], Any]:
     """Give a command a flag for every setting that has one, or for those in `heeded`.
 
-    The command is called with the configuration that they make, as `settings`.
+    The command is called with the configuration that they make over `base`, as `settings`.
     """
     flags = {
         "_".join(one.path): one
@@ -59,7 +61,7 @@ def takes_settings(heeded: Collection[str] = ()) -> Callable[[Callable[..., None
                 if (value := given.pop(name)) is not None:
                     value = to_names(value) if _is_list(one) else value
                     overrides = merge(overrides, one.nested(value))
-            command(settings=load_config(given.pop("config"), overrides), **given)
+            command(settings=load_config(given.pop("config"), overrides, base), **given)
 
         own = inspect.signature(command).parameters
         annotated = {name: _flag(one) for name, one in flags.items()}

@@ -13,7 +13,7 @@ from .options import Json, OutFolder, takes_settings, to_bytes, to_seconds
 
 # What a search heeds of the settings that have a flag.
 SEARCHED = (
-    *("seed", "data.source", "data.unlabeled"),
+    *("seed", "processes", "data.source", "data.unlabeled"),
     *("teacher.source", "teacher.fine_tune", "distill.epochs"),
 )
 

@@ -13,7 +13,6 @@ from ...base.events import TrainingEnded
 from ...measure.gates import JudgedLogits, Verdict
 from ...measure.record import LatencyRecord
 from ..owned import PICTURE
-from ..result import RunResult
 
 # One hue a series, light enough for a dark page and dark enough for a white one (Okabe-Ito).
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8a8f98"
@@ -111,16 +110,12 @@ def draw_front(
     pyplot.close(figure)
 
 
-def sizes(result: RunResult) -> Markup:
-    """Bytes of teacher, student and artefacts."""
-    bars = [
-        ("teacher, float", result.teacher.size_bytes),
-        ("student, float", result.student.size_bytes),
-    ]
-    bars += [(n, v.stored.size_bytes) for n, v in result.verdicts.items() if isinstance(v, Verdict)]
+def sizes(models: Mapping[str, int], verdicts: Mapping[str, Verdict]) -> Markup:
+    """Bytes of float models and of artefacts."""
+    bars = [*models.items(), *((n, v.stored.size_bytes) for n, v in verdicts.items())]
     names, values = zip(*reversed(bars), strict=True)
     figure, axes = new_figure(0.42 * len(bars) + 0.6)
-    colours = [BLUE if name in result.verdicts else GREY for name in names]
+    colours = [BLUE if name in verdicts else GREY for name in names]
     drawn = axes.barh(names, [size / 1e6 for size in values], color=colours)
     axes.bar_label(drawn, [f"{size / 1e6:.2f} MB" for size in values], padding=4)
     axes.set_xlim(right=max(values) / 1e6 * 1.15)

@@ -6,10 +6,13 @@ from typing import Any
 
 from ...base.errors import NotRun
 from ...base.files import refuse_other_file
+from ...bundle.manifest import read_manifest
 from ...measure.gates import Verdict
+from ...measure.growth import Growth, app_growth
 from ...measure.record import KINDS, LatencyRecord
 from ...models.metrics import interval
 from ..owned import REPORT_MARK
+from ..packaged import Packaged
 from ..result import Build
 from . import charts
 from .templates import environment
@@ -35,6 +38,44 @@ def write_report(builds: Sequence[Build], file: Path) -> Path:
     return file
 
 
+def write_package_report(result: Packaged) -> Path:
+    """Write the page of a classifier that was packaged as it is, into its folder.
+
+    Raises:
+        PipelineError: a file of that name is there, and no report.
+    """
+    refuse_other_file(result.report, REPORT_MARK)
+    verdicts = {n: v for n, v in result.verdicts.items() if isinstance(v, Verdict)}
+    records = [one for one in result.latency.values() if isinstance(one, LatencyRecord)]
+    timed = {"host": (records, charts.by_length(records), charts.percentiles(records))}
+    shown = {
+        "verdicts": verdicts,
+        "sizes": charts.sizes({"the model, float": result.size_bytes}, verdicts),
+        "bytes": charts.bytes_by_part(verdicts) if verdicts else None,
+        "growth": _growth(result.bundle),
+        "timed": timed if records else {},
+        "not_run": [
+            (what, outcome.reason)
+            for what, outcome in (
+                ("bundle", result.bundle),
+                *result.not_run.items(),
+                *result.verdicts.items(),
+                *((f"latency of {name}", record) for name, record in result.latency.items()),
+            )
+            if isinstance(outcome, NotRun)
+        ],
+    }
+    provenance = {}
+    if not isinstance(result.bundle, NotRun):
+        provenance = read_manifest(result.bundle).provenance.model_dump()
+    page = environment().get_template("package.html")
+    result.report.write_text(
+        page.render(result=result, shown=shown, kinds=KINDS, provenance=provenance),
+        encoding="utf-8",
+    )
+    return result.report
+
+
 def _section(build: Build) -> dict[str, Any]:
     """What the template shows of one build besides its result."""
     result = build.result
@@ -49,7 +90,14 @@ def _section(build: Build) -> dict[str, Any]:
     return {
         "verdicts": verdicts,
         "interval": interval(result.student.evaluation.accuracy, result.student.evaluation.texts),
-        "sizes": charts.sizes(result),
+        "sizes": charts.sizes(
+            {
+                "teacher, float": result.teacher.size_bytes,
+                "student, float": result.student.size_bytes,
+            },
+            verdicts,
+        ),
+        "growth": _growth(result.bundle),
         "bytes": charts.bytes_by_part(verdicts) if verdicts else None,
         "scores": charts.scores(build.student, threshold) if len(outside) else None,
         "curve": charts.out_of_scope(build.student, threshold) if len(outside) else None,
@@ -64,6 +112,10 @@ def _section(build: Build) -> dict[str, Any]:
         "instructions": charts.instructions(counted) if counted else None,
         "not_run": _not_run(build),
     }
+
+
+def _growth(bundle: Path | NotRun) -> tuple[Growth, ...]:
+    return () if isinstance(bundle, NotRun) else app_growth(bundle, read_manifest(bundle))
 
 
 def _not_run(build: Build) -> list[tuple[str, str]]:

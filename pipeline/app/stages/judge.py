@@ -8,15 +8,18 @@ from pathlib import Path
 
 from safetensors.numpy import load_file, save_file
 
+from ...base.arrays import Logits
 from ...base.files import write_json
+from ...data.corpus import Corpus
+from ...learn.shards import concatenated, read_texts, source_of
 from ...measure.baseline import guess_by_letters
 from ...measure.floors import check_floors
 from ...measure.gates import JudgedLogits, over_parts, probe_texts, robust_figures
 from ...measure.noise import Robustness
 from ...models.calibration import Calibration, calibrate
 from ...models.metrics import Evaluation, evaluate
-from ...models.student import Student, load_student
-from ...models.teacher import Teacher, load_teacher, weights_file
+from ...models.student import load_student
+from ...models.teacher import load_teacher, weights_file
 from ..folders import REFERENCE
 from .learn import Job, Learned
 
@@ -64,24 +67,33 @@ def judge_models(job: Job, learned: Learned) -> Models:
     }
 
     def make(folder: Path) -> None:
-        loaded: dict[str, Teacher | Student] = {
-            "teacher": load_teacher(learned.teacher, job.config.student.max_length),
-            "student": load_student(learned.student),
-        }
-        probes = probe_texts(job.corpus, loaded["student"].vocabulary)
-        for name, model in loaded.items():
-            read = partial(model.logits, what=f"{name.capitalize()} reads the test")
-            logits = vars(over_parts(job.corpus, probes, read))
+        length = job.config.student.max_length
+        teacher, student = load_teacher(learned.teacher, length), load_student(learned.student)
+        probes = probe_texts(job.corpus, student.vocabulary)
+        source = source_of(teacher, learned.teacher)
+
+        def ask_teacher(texts: tuple[str, ...]) -> Logits:
+            return concatenated(read_texts(teacher.logits, source, texts, "Teacher reads the test"))
+
+        ask_student = partial(student.logits, what="Student reads the test")
+        for name, ask in (("teacher", ask_teacher), ("student", ask_student)):
+            logits = vars(over_parts(job.corpus, probes, ask))
             save_file(logits, folder / f"{name}.safetensors")
         save_file({"letters": guess_by_letters(job.corpus)}, folder / LETTERS)
-        counts = {name: model.parameters for name, model in loaded.items()}
+        counts = {"teacher": teacher.parameters, "student": student.parameters}
         write_json(folder / PARAMETERS, counts)
 
     folder = job.cache.folder(REFERENCE, inputs, make, room="measure")
     counts = json.loads((folder / PARAMETERS).read_text(encoding="utf-8"))
     teacher, student = (
-        _judged(job, of, folder / f"{name}.safetensors", counts[name])
-        for name, of in (("teacher", learned.teacher), ("student", learned.student))
+        to_judged(
+            JudgedLogits(**load_file(folder / f"{name}.safetensors")),
+            job.corpus,
+            job.config.gates.min_kept,
+            size_bytes=weights_file(model).stat().st_size,
+            parameters=counts[name],
+        )
+        for name, model in (("teacher", learned.teacher), ("student", learned.student))
     )
     failures = check_floors(
         teacher.logits.test,
@@ -94,15 +106,16 @@ def judge_models(job: Job, learned: Learned) -> Models:
     return Models(teacher, student, failures)
 
 
-def _judged(job: Job, folder: Path, logits: Path, parameters: int) -> Judged:
-    read = JudgedLogits(**load_file(logits))
-    validation = job.corpus.validation
-    calibration = calibrate(read.validation, validation.labels, job.config.gates.min_kept)
+def to_judged(
+    logits: JudgedLogits, corpus: Corpus, keep: float, *, size_bytes: int, parameters: int
+) -> Judged:
+    """Figures of a float model by its `logits`; its threshold keeps a share `keep` of the texts."""
+    calibration = calibrate(logits.validation, corpus.validation.labels, keep)
     return Judged(
-        size_bytes=weights_file(folder).stat().st_size,
+        size_bytes=size_bytes,
         parameters=parameters,
-        evaluation=evaluate(read.test, job.corpus.test.labels, read.out_of_scope, calibration),
+        evaluation=evaluate(logits.test, corpus.test.labels, logits.out_of_scope, calibration),
         calibration=calibration,
-        logits=read,
-        robustness=robust_figures(read, job.corpus, calibration.threshold),
+        logits=logits,
+        robustness=robust_figures(logits, corpus, calibration.threshold),
     )

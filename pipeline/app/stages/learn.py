@@ -13,7 +13,7 @@ from ...base.errors import PipelineError
 from ...base.events import Event, TrainingEnded, listening
 from ...base.files import write_json
 from ...data.corpus import Corpus
-from ...learn import checkpoint, team
+from ...learn import checkpoint, shards, team
 from ...learn.checkpoint import Checkpoints
 from ...learn.distill import distill, hidden_layers
 from ...learn.fit import fine_tune, fit_head, with_other
@@ -26,6 +26,7 @@ from ...learn.transfer import (
     save_hidden,
 )
 from ...models.encoders import MINILM, locate
+from ...models.function import is_function, open_function
 from ...models.other import is_other
 from ...models.reading import check_readable
 from ...models.teacher import Teacher, load_teacher
@@ -128,7 +129,11 @@ def _other_teacher(job: Job, inputs: dict[str, Any]) -> Path:
     def make(folder: Path) -> None:
         with_other(config.teacher, donor, job.corpus, config.student.max_length).save(folder)
 
-    return job.cache.shared_folder(TEACHER, {**inputs, "donor": locate(donor or MINILM)}, make)
+    inputs = {**inputs, "donor": locate(donor or MINILM)}
+    source = locate(config.teacher.source)
+    if is_function(source):  # what it says stands for it
+        inputs["says"] = open_function(source).fingerprint(job.corpus.train.texts)
+    return job.cache.shared_folder(TEACHER, inputs, make)
 
 
 def _fine_tuned(job: Job, frozen: Path) -> Path:
@@ -165,11 +170,21 @@ def label_texts(job: Job, teacher: Path) -> Path:
         "seed": config.seed,
     }
 
+    shards_of = job.cache.out / CHECKPOINTS / TRANSFER_SET
+    kept = shards_of / job.cache.key(TRANSFER_SET, inputs, ROOM)[:16]
+    if team.is_main():
+        shards.clear(shards_of, "" if job.cache.fresh else kept.name)
+
     def make(folder: Path) -> None:
         loaded = load_teacher(teacher, length)
-        make_transfer_set(loaded, job.corpus, copies, config.seed).save(folder)
+        make_transfer_set(loaded, job.corpus, copies, config.seed, folder=teacher, kept=kept).save(
+            folder
+        )
 
-    return job.cache.shared_folder(TRANSFER_SET, inputs, make, room=ROOM)
+    made = job.cache.shared_folder(TRANSFER_SET, inputs, make, room=ROOM, together=True)
+    if team.is_main():
+        shards.clear(shards_of)
+    return made
 
 
 def distill_student(job: Job, teacher: Path, transfer_set: Path) -> Path:

@@ -1,145 +1,160 @@
-"""A fine-tuned classifier becomes a sealed bundle as it is: no teacher, no student, no training.
+"""The stages of a classifier that ships as it is: read, judged against itself, described.
 
-The stages from lowering on are those of `ship`; the model stands where the student stands there,
-and is judged against itself.
+Nothing is trained. From lowering on, its stages are those of a student, in `ship`; the model stands
+where the student stands there.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ...base.config import DataConfig, RunConfig, StudentSpec
-from ...base.errors import DataError, ModelError, NotRun
-from ...base.files import sha256, write_json
-from ...bundle import seal
-from ...bundle.golden import golden_texts, make_golden
+from ...base.config_text import to_package_command
+from ...base.errors import DataError, InputError, ModelError, NotRun
+from ...base.files import sha256
+from ...bundle.manifest import check_names
 from ...bundle.open import Sealed
 from ...data.checks import text_key
-from ...data.corpus import Corpus, Part, load_corpus, read_replies
+from ...data.corpus import Corpus, Part, load_corpus
 from ...data.rows import read_source, read_unlabeled
-from ...measure.gates import Verdict, over_parts, probe_texts, robust_figures
-from ...measure.record import LatencyRecord
+from ...measure.floors import check_skill
+from ...measure.gates import DECISIONS, DROP, over_parts, probe_texts
 from ...models.adopt import check_same, open_classifier, with_vocabulary
-from ...models.calibration import Calibration, calibrate
+from ...models.calibration import Calibration
 from ...models.encoders import locate
-from ...models.metrics import evaluate
 from ...models.prune import prune
 from ...models.reading import check_readable
 from ...models.student import Student, load_student
 from ...models.vocabulary import compare_segmentation
-from ..cache import Cache, lock
-from ..folders import BUNDLE, STUDENT
-from . import ship
-from .judge import Judged, Models
+from ..cache import Cache
+from ..folders import STUDENT
+from .judge import Judged, Models, to_judged
 from .learn import Job, Learned
 from .ship import Verified
 
-RESULT = "package.json"
 OPEN = -1e6  # a threshold that every logit passes
 NO_LABELS = (
-    "accuracy, its drop and the calibration: no labelled text was given (--data), so agreement "
-    "with the model itself is what was judged, and the temperature is 1"
+    "no labelled text was given (--data); artefacts are held against what the model itself answers"
 )
-NO_OUTSIDE = "out-of-scope detection: no out-of-scope text was given"
-NO_TEXT = "a threshold: no text was given, so every text is answered"
+NO_OUTSIDE = "no out-of-scope text was given"
+NO_TEXT = "no text was given, so every text is answered"
+WRONG_ORDER = "Look whether id2label in config.json names the outputs in their order."
 
 
 @dataclass(frozen=True)
-class Request:
-    """What `pocketbert package` is asked to do, beside what `RunConfig` holds."""
+class Adopted:
+    """A classifier as it ships, and what was found on the way."""
 
-    config: RunConfig  # its teacher is the model; its student is read from that
-    labelled: bool  # whether `config.data.source` was given
-    vocabulary: int | None  # pieces to keep
-
-
-@dataclass(frozen=True)
-class Packaged:
-    """Everything `pocketbert package` has to tell."""
-
-    out: Path
-    bundle: Path | NotRun
-    model: str
-    architecture: str
-    labels: int
-    pieces: tuple[int, int]  # of the model and of the bundle
-    parameters: int
-    texts: int  # that the artefacts were judged on
-    labelled: bool
-    verdicts: Mapping[str, Verdict | NotRun]
-    latency: Mapping[str, LatencyRecord | NotRun]
+    asked: RunConfig  # as given
+    job: Job  # with the model's own shape
+    learned: Learned  # the folders that later stages read, all of one model
+    student: Student
+    pieces: int  # of the model, before pruning
     findings: tuple[str, ...]
-    not_run: tuple[str, ...]
-    failures: tuple[str, ...]
 
 
-def package(request: Request, out: Path, *, fresh: bool = False) -> Packaged:
-    """Do everything `request` asks for in the folder `out`; unchanged stages are reused.
+def is_labelled(config: RunConfig) -> bool:
+    """Whether there are labels to judge by."""
+    return bool(config.data.source)
+
+
+def adopt(config: RunConfig, cache: Cache) -> Adopted:
+    """Open the model, check it against transformers, and prune its vocabulary.
 
     Raises:
-        PipelineError: a model, data or settings that cannot be used.
+        PipelineError: a model or texts that cannot be used.
     """
-    with lock(out):
-        config = request.config
-        source = locate(config.teacher.source)
-        whole = open_classifier(source, config.student.max_length)
-        corpus, replies = _corpus(request, whole), _replies(request, whole)
-        texts = (*corpus.train.texts, *corpus.validation.texts, *corpus.test.texts)
-        check_same(whole, source, texts)
-        pieces = len(whole.vocabulary)
-        cache = Cache(out, fresh=fresh)
-        folder, findings = _adopt(request, cache, source, whole, texts)
-        parts = {name: (part.texts, part.labels) for name, part in corpus.parts.items()}
-        findings = (
-            *corpus.findings,
-            *check_readable(whole.vocabulary, parts, corpus.name),
-            *findings,
-        )
-        student = load_student(folder)
-        job = Job(_with_shape(config, student), corpus, cache)
-
-        learned = Learned(source, folder, folder)
-        models = _judge(corpus, student, folder, config.gates.min_kept)
-        artifacts = ship.lower(job, learned, models)
-        verified = ship.verify(job, learned, models, artifacts)
-        failures = ship.list_failures(models, verified, config.required)
-        bundle = _seal(request, job, learned, student, verified, replies) if not failures else None
-        sealed = bundle or NotRun("a gate failed")
-        result = Packaged(
-            out=out,
-            bundle=sealed,
-            model=config.teacher.source,
-            architecture=type(student.model).__name__,
-            labels=len(student.labels),
-            pieces=(pieces, len(student.vocabulary)),
-            parameters=sum(weight.numel() for weight in student.model.parameters()),
-            texts=len(corpus.test.texts),
-            labelled=request.labelled,
-            verdicts={n: v if isinstance(v, NotRun) else v.verdict for n, v in verified.items()},
-            latency=ship.bench(job, sealed, verified),
-            findings=findings,
-            not_run=_not_run(request, corpus),
-            failures=failures,
-        )
-        write_json(out / RESULT, to_json(result))
-    return result
+    source = locate(config.teacher.source)
+    whole = open_classifier(source, config.student.max_length)
+    corpus = _read_corpus(config, whole)
+    check_names(corpus.name, corpus.labels, config.data.out_of_scope_label)
+    parts = {name: (part.texts, part.labels) for name, part in corpus.parts.items()}
+    readable = check_readable(whole.vocabulary, parts, corpus.name)
+    texts = (*(text for part, _ in parts.values() for text in part), *corpus.unlabeled)
+    check_same(whole, source, texts)
+    pieces = len(whole.vocabulary)
+    folder, pruned = _with_pieces(config, cache, source, whole, texts)
+    student = load_student(folder)
+    return Adopted(
+        config,
+        Job(_with_rules(config, student), corpus, cache),
+        Learned(teacher=folder, transfer_set=folder, student=folder),
+        student,
+        pieces,
+        (*corpus.findings, *readable, *pruned),
+    )
 
 
-def to_json(result: Packaged) -> dict[str, Any]:
-    """The result as plain values, for machines."""
-    plain = asdict(result)
-    plain["out"] = result.out.as_posix()
-    if isinstance(result.bundle, Path):
-        plain["bundle"] = result.bundle.relative_to(result.out).as_posix()
-    return plain
+def judge_model(adopted: Adopted) -> Models:
+    """Figures of the model in float, which is its own reference; with labels, it must know them."""
+    job, student = adopted.job, adopted.student
+    logits = over_parts(
+        job.corpus,
+        probe_texts(job.corpus, student.vocabulary),
+        lambda texts: student.logits(texts, "The model reads the texts"),
+    )
+    judged = to_judged(
+        logits,
+        job.corpus,
+        job.config.gates.min_kept,
+        size_bytes=(adopted.learned.student / "model.safetensors").stat().st_size,
+        parameters=sum(weight.numel() for weight in student.model.parameters()),
+    )
+    return Models(judged, judged, _skill(job, judged) if is_labelled(job.config) else ())
 
 
-def _adopt(
-    request: Request, cache: Cache, source: Path, whole: Student, texts: Sequence[str]
+def adopted_from(adopted: Adopted) -> dict[str, Any]:
+    """Where the bundle came from: a model that was fine-tuned elsewhere."""
+    spec, student = adopted.job.config.student, adopted.student
+    return {
+        "preset": "package",
+        "command": to_package_command(adopted.asked),
+        "teacher_sha256": sha256(adopted.learned.student / "model.safetensors"),
+        "distill": {},
+        "student": {
+            "architecture": type(student.model).__name__,
+            "layers": spec.layers,
+            "hidden": spec.hidden,
+            "vocabulary": len(student.vocabulary),
+            "max_length": spec.max_length,
+        },
+    }
+
+
+def sealed_without_labels(has_texts: bool, made: Verified) -> Sealed:
+    """What is sealed of an artefact that was held against the model alone."""
+    verdict = made.verdict
+    threshold = verdict.calibration.threshold if has_texts else OPEN
+    metrics = {"agreement": verdict.agreement}
+    calibration = Calibration(1.0, threshold)
+    return Sealed(made.artifact, calibration, verdict.tolerance, verdict.engine, metrics)
+
+
+def list_not_run(job: Job) -> dict[str, NotRun]:
+    """Gates and figures that could not be had from what was given, and why."""
+    missing, labelled = dict[str, NotRun](), is_labelled(job.config)
+    if not labelled:
+        missing |= dict.fromkeys(("accuracy", DROP, "calibration"), NotRun(NO_LABELS))
+    if not job.corpus.test.out_of_scope:
+        missing["out-of-scope detection"] = NotRun(NO_OUTSIDE)
+    if not labelled and not job.config.data.unlabeled:
+        missing |= dict.fromkeys(("threshold", DECISIONS), NotRun(NO_TEXT))
+    return missing
+
+
+def _skill(job: Job, judged: Judged) -> tuple[str, ...]:
+    test, limit = job.corpus.test, job.config.gates.min_skill
+    return check_skill(
+        "the model", judged.logits.test, test.labels, job.corpus.labels, limit, WRONG_ORDER
+    )
+
+
+def _with_pieces(
+    config: RunConfig, cache: Cache, source: Path, whole: Student, texts: Sequence[str]
 ) -> tuple[Path, tuple[str, ...]]:
     """Folder of the model as it ships, its vocabulary pruned where that was asked for."""
-    asked, all_pieces = request.vocabulary, whole.vocabulary
+    asked, all_pieces = config.student.vocabulary, whole.vocabulary
     pruned = prune(all_pieces, texts, asked)
     inputs = {
         "source": source,
@@ -162,7 +177,8 @@ def _adopt(
     return folder, tuple(findings)
 
 
-def _with_shape(config: RunConfig, student: Student) -> RunConfig:
+def _with_rules(config: RunConfig, student: Student) -> RunConfig:
+    """`config` with the model's own shape, and without the gate that needs labels."""
     own = student.model.config
     shape = StudentSpec(
         layers=own.num_hidden_layers,
@@ -170,40 +186,27 @@ def _with_shape(config: RunConfig, student: Student) -> RunConfig:
         vocabulary=max(100, len(student.vocabulary)),
         max_length=student.vocabulary.max_length,
     )
-    return replace(config, student=shape)
+    drop = config.gates.max_accuracy_drop if is_labelled(config) else 1.0
+    return replace(config, student=shape, gates=replace(config.gates, max_accuracy_drop=drop))
 
 
-def _judge(corpus: Corpus, student: Student, folder: Path, keep: float) -> Models:
-    logits = over_parts(
-        corpus,
-        probe_texts(corpus, student.vocabulary),
-        lambda texts: student.logits(texts, "The model reads the texts"),
-    )
-    calibration = calibrate(logits.validation, corpus.validation.labels, keep)
-    judged = Judged(
-        size_bytes=(folder / "model.safetensors").stat().st_size,
-        parameters=sum(weight.numel() for weight in student.model.parameters()),
-        evaluation=evaluate(logits.test, corpus.test.labels, logits.out_of_scope, calibration),
-        calibration=calibration,
-        logits=logits,
-        robustness=robust_figures(logits, corpus, calibration.threshold),
-    )
-    return Models(judged, judged, ())
-
-
-def _corpus(request: Request, model: Student) -> Corpus:
+def _read_corpus(config: RunConfig, model: Student) -> Corpus:
     """The texts to judge by, their labels in the order of the model's outputs."""
-    config = request.config.data
-    if request.labelled:
-        return _relabelled(load_corpus(config, request.config.seed), model)
-    if config.unlabeled:
-        rows, name = read_unlabeled(config.unlabeled, config).rows, Path(config.unlabeled).name
+    data = config.data
+    name = Path(config.teacher.source).resolve().name
+    if is_labelled(config):
+        return replace(_relabelled(load_corpus(data, config.seed), model), name=name)
+    if data.out_of_scope:
+        raise InputError("--out-of-scope needs texts with labels: give --data, too.")
+    if config.student.vocabulary and not data.unlabeled:
+        raise InputError("--vocabulary needs texts that say what to keep: give --data.")
+    if data.unlabeled:
+        rows = read_unlabeled(data.unlabeled, data).rows
     else:
-        rows, name = read_source(DataConfig()).rows, "assistant"
-        rows = tuple(row for row in rows if row.part == "test")
+        rows = tuple(row for row in read_source(DataConfig()).rows if row.part == "test")
     texts = tuple({text_key(row.text): row.text for row in rows if row.text.strip()}.values())
     if len(texts) < 2:
-        raise DataError(f"{config.unlabeled}: holds {len(texts)} texts; give at least 2.")
+        raise DataError(f"{data.unlabeled}: holds {len(texts)} texts; give at least 2.")
     # What the model says stands where labels do: artefacts must say the same.
     said = tuple(map(int, model.logits(texts, "The model labels the texts").argmax(1)))
     validation, test = (Part(texts[i::2], said[i::2]) for i in (1, 0))
@@ -228,72 +231,3 @@ def _relabelled(corpus: Corpus, model: Student) -> Corpus:
         validation=ordered(corpus.validation),
         test=ordered(corpus.test),
     )
-
-
-def _replies(request: Request, model: Student) -> dict[str, list[str]]:
-    data = request.config.data
-    # Those of the built-in data are for its own intents.
-    named = data if request.labelled else replace(data, source=data.unlabeled or "texts")
-    return read_replies(named, model.labels)
-
-
-def _not_run(request: Request, corpus: Corpus) -> tuple[str, ...]:
-    missing: tuple[str, ...] = () if request.labelled else (NO_LABELS,)
-    missing += () if corpus.test.out_of_scope else (NO_OUTSIDE,)
-    return missing if request.labelled or request.config.data.unlabeled else (*missing, NO_TEXT)
-
-
-def _seal(
-    request: Request,
-    job: Job,
-    learned: Learned,
-    student: Student,
-    verified: Mapping[str, Verified | NotRun],
-    replies: Mapping[str, list[str]],
-) -> Path:
-    config = job.config
-    made = {name: value for name, value in verified.items() if isinstance(value, Verified)}
-    texts = golden_texts(job.corpus.test.texts, len(student.labels))
-    weights = sha256(learned.student / "model.safetensors")
-    model = Path(config.teacher.source).name
-    return seal.seal(
-        job.cache.out / BUNDLE,
-        name=model,
-        labels=student.labels,
-        vocabulary=student.vocabulary,
-        artifacts={name: _sealed(request, value) for name, value in made.items()},
-        replies=replies,
-        golden=make_golden(
-            texts, student.vocabulary, {name: value.golden for name, value in made.items()}
-        ),
-        provenance={
-            "seed": config.seed,
-            "preset": "package",
-            "command": f"pocketbert package {model}",
-            "data_sha256": job.corpus.digest,
-            "teacher_sha256": weights,
-            "student_sha256": weights,
-            "distill": {},
-            "student": {
-                "architecture": type(student.model).__name__,
-                "layers": config.student.layers,
-                "hidden": config.student.hidden,
-                "vocabulary": len(student.vocabulary),
-                "max_length": config.student.max_length,
-            },
-            "versions": job.cache.versions,
-        },
-        out_of_scope_label=config.data.out_of_scope_label,
-    )
-
-
-def _sealed(request: Request, made: Verified) -> Sealed:
-    verdict = made.verdict
-    metrics: dict[str, Any] = {"agreement": verdict.agreement}
-    calibration = verdict.calibration
-    if request.labelled:
-        metrics |= asdict(verdict.evaluation)
-    else:
-        threshold = calibration.threshold if request.config.data.unlabeled else OPEN
-        calibration = Calibration(1.0, threshold)
-    return Sealed(made.artifact, calibration, verdict.tolerance, verdict.engine, metrics)

@@ -4,10 +4,8 @@ Stages hand each other folders, so a run that was killed goes on where it stoppe
 computes is in the room it calls.
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +15,28 @@ from safetensors.numpy import load_file, save_file
 from ...base.arrays import Logits
 from ...base.config_text import to_command
 from ...base.errors import NotRun, TargetUnavailable
-from ...base.files import sha256, tree_bytes, write_json
+from ...base.files import sha256, write_json
 from ...base.progress import step
 from ...base.versions import this_platform
+from ...base.workers import Call
 from ...bundle import seal
 from ...bundle.golden import golden_texts, make_golden
 from ...bundle.open import Sealed, open_bundle
 from ...measure.choose import choose
-from ...measure.gates import (
-    JudgedLogits,
-    Verdict,
-    judge,
-    over_parts,
-    probe_texts,
-    run_texts,
-)
+from ...measure.gates import JudgedLogits, Verdict, judge, judged_texts, probe_texts
 from ...measure.host import QUICK, processor, time_artifact
 from ...measure.record import LatencyRecord, read_record, write_record
-from ...models.lean import LeanBert
 from ...models.student import load_student
 from ...models.teacher import read_score, weights_file
 from ...targets import get_target
 from ...targets.base import Artifact
-from ...targets.inspect import examine
+from ...targets.inspect import Stored
+from ..cache import Stage
 from ..folders import ARTIFACTS, BENCHED, BUNDLE, VERIFIED
+from . import one_target
 from .judge import Models
 from .learn import Job, Learned
+from .one_target import MEASURED, read_artifact, write_artifact
 
 
 @dataclass(frozen=True)
@@ -57,42 +51,43 @@ class Verified:
 def lower(job: Job, learned: Learned, models: Models) -> dict[str, Artifact | NotRun]:
     """The artefact of each target, or why it can't be made; none if the student may not ship."""
     targets = () if models.failures else job.config.targets
-    return {name: _lower(job, name, learned.student, models.student.logits) for name in targets}
+    recipe, student = job.config.lowering, learned.student
+    if recipe is None:
+        return {name: _choose(job, name, student, models.student.logits) for name in targets}
+
+    def stage(name: str) -> Stage:
+        fixed = {"target": name, "student": str(student), "recipe": asdict(recipe)}
+        return Stage(
+            f"{ARTIFACTS}/{name}",
+            {"student": student, "recipe": recipe},
+            lambda folder: Call(one_target.lower, {"folder": str(folder), **fixed}),
+            lambda _, returned: returned,
+            room="targets",
+        )
+
+    made = job.cache.folders([*map(stage, targets)], f"Lower to {', '.join(targets)}")
+    return {
+        name: NotRun(str(one)) if isinstance(one, TargetUnavailable) else read_artifact(one)
+        for name, one in zip(targets, made, strict=True)
+    }
 
 
-def _lower(job: Job, name: str, student: Path, expected: JudgedLogits) -> Artifact | NotRun:
+def _choose(job: Job, name: str, student: Path, expected: JudgedLogits) -> Artifact | NotRun:
+    """The artefact of the recipe that does best on the validation part in its runtime."""
     config = job.config
-    recipe = config.lowering
-    inputs: dict[str, Any] = {"student": student, "recipe": recipe}
-    if recipe is None:  # to be chosen, by what it does to the validation part in its runtime
-        inputs |= {"corpus": job.corpus.digest, "gates": config.gates, "float": config.keep_float}
-        inputs["platform"] = this_platform()
+    inputs: dict[str, Any] = {"student": student, "recipe": None}
+    inputs |= {"corpus": job.corpus.digest, "gates": config.gates, "float": config.keep_float}
+    inputs["platform"] = this_platform()
 
     def make(folder: Path) -> None:
-        target, loaded = get_target(name), load_student(student)
+        arguments = (expected, job.corpus, config.gates, config.keep_float, folder)
         with step(f"Lower to {name}"):
-            if recipe is not None:
-                artifact = target.lower(loaded, folder, recipe)
-            else:
-                artifact = choose(
-                    target,
-                    loaded,
-                    expected,
-                    job.corpus,
-                    config.gates,
-                    config.keep_float,
-                    folder,
-                )
-        write_json(folder / "artifact.json", {**asdict(artifact), "path": artifact.path.name})
+            write_artifact(folder, choose(get_target(name), load_student(student), *arguments))
 
     try:
-        room = "measure" if recipe is None else "targets"
-        folder = job.cache.folder(f"{ARTIFACTS}/{name}", inputs, make, room=room)
+        return read_artifact(job.cache.folder(f"{ARTIFACTS}/{name}", inputs, make))
     except TargetUnavailable as error:
         return NotRun(str(error))
-    described = json.loads((folder / "artifact.json").read_text(encoding="utf-8"))
-    artifact = TypeAdapter(Artifact).validate_python(described)
-    return replace(artifact, path=folder / artifact.path)
 
 
 def verify(
@@ -102,53 +97,49 @@ def verify(
 
     Without the runtime it is not run, and what was not verified is not sealed.
     """
-    return {
-        name: made
-        if isinstance(made, NotRun)
-        else _verify(job, made, learned.student, models.student.logits)
-        for name, made in artifacts.items()
-    }
+    made = {name: one for name, one in artifacts.items() if isinstance(one, Artifact)}
+    vocabulary = load_student(learned.student).vocabulary
+    judged = judged_texts(job.corpus, probe_texts(job.corpus, vocabulary))
+    golden = len(golden_texts(job.corpus.test.texts, len(job.corpus.labels)))
+    gates = job.config.gates
 
+    def stage(name: str) -> Stage:
+        artifact = made[name]
+        folders = {"artifacts": str(artifact.path.parent), "student": str(learned.student)}
+        fixed = {**folders, "texts": judged.texts, "gates": asdict(gates)}
 
-def _verify(
-    job: Job, artifact: Artifact, student: Path, expected: JudgedLogits
-) -> Verified | NotRun:
-    name = artifact.target
-    inputs = {
-        "corpus": job.corpus.digest,
-        "artifact": artifact.path.parent,
-        "student": student,
-        "gates": job.config.gates,
-        "platform": this_platform(),  # which has a runtime of its own, or an evaluator
-    }
+        def end(folder: Path, found: dict[str, Any]) -> bool:
+            measured = judged.divide(load_file(folder / MEASURED)["logits"])
+            stored = TypeAdapter(Stored).validate_python(found["stored"])
+            student = models.student.logits
+            verdict = judge(name, found["engine"], stored, measured, student, job.corpus, gates)
+            write_json(folder / "verdict.json", asdict(verdict))
+            save_file({"golden": measured.probes[:golden]}, folder / "golden.safetensors")
+            return not verdict.failures
 
-    def make(folder: Path) -> bool:
-        loaded = load_student(student)
-        target, vocabulary = get_target(name), loaded.vocabulary
-        runner = target.load(artifact)
-        stored = examine(
-            name,
-            target.read(artifact),
-            tree_bytes(artifact.path),
-            LeanBert(loaded.model, vocabulary.max_length),
-            artifact.recipe,
-            job.config.gates,
+        return Stage(
+            f"{VERIFIED}/{name}",
+            {
+                "corpus": job.corpus.digest,
+                "artifact": artifact.path.parent,
+                "student": learned.student,
+                "gates": gates,
+                "platform": this_platform(),  # which has a runtime of its own, or an evaluator
+            },
+            lambda folder: Call(one_target.measure, {"folder": str(folder), **fixed}),
+            end,
         )
-        read = partial(run_texts, runner, vocabulary, what=f"Verify {name}")
-        probes = probe_texts(job.corpus, vocabulary)
-        measured = over_parts(job.corpus, probes, read)
-        verdict = judge(
-            name, runner.engine, stored, measured, expected, job.corpus, job.config.gates
-        )
-        write_json(folder / "verdict.json", asdict(verdict))
-        count = len(golden_texts(job.corpus.test.texts, len(job.corpus.labels)))
-        save_file({"golden": measured.probes[:count]}, folder / "golden.safetensors")
-        return not verdict.failures
 
-    try:
-        folder = job.cache.folder(f"{VERIFIED}/{name}", inputs, make)
-    except TargetUnavailable as error:
-        return NotRun(str(error))
+    found = job.cache.folders([*map(stage, made)], f"Verify {', '.join(made)}")
+    verified = map(_read_verified, made.values(), found)
+    missing = {name: one for name, one in artifacts.items() if isinstance(one, NotRun)}
+    outcomes = {**missing, **dict(zip(made, verified, strict=True))}
+    return {name: outcomes[name] for name in artifacts}
+
+
+def _read_verified(artifact: Artifact, folder: Path | TargetUnavailable) -> Verified | NotRun:
+    if isinstance(folder, TargetUnavailable):
+        return NotRun(str(folder))
     verdict = TypeAdapter(Verdict).validate_json((folder / "verdict.json").read_bytes())
     return Verified(artifact, verdict, load_file(folder / "golden.safetensors")["golden"])
 
@@ -177,8 +168,15 @@ def seal_bundle(
     learned: Learned,
     models: Models,
     verified: Mapping[str, Verified | NotRun],
+    origin: Mapping[str, Any],
+    to_sealed: Callable[[Verified], Sealed] | None = None,
 ) -> Path | NotRun:
-    """The sealed bundle of everything verified, where every gate holds."""
+    """The sealed bundle of everything verified, where every gate holds.
+
+    Args:
+        origin: what its provenance says beside data, student and versions; see `trained`.
+        to_sealed: what is sealed of an artefact; its verdict's figures by default.
+    """
     if list_failures(models, verified, job.config.required):
         return NotRun("a gate failed")
     made = {name: value for name, value in verified.items() if isinstance(value, Verified)}
@@ -189,24 +187,31 @@ def seal_bundle(
         name=job.corpus.name,
         labels=job.corpus.labels,
         vocabulary=vocabulary,
-        artifacts={name: _sealed(value) for name, value in made.items()},
+        artifacts={name: (to_sealed or _sealed)(value) for name, value in made.items()},
         replies=replies,
         golden=make_golden(texts, vocabulary, {name: v.golden for name, v in made.items()}),
         provenance={
             "seed": job.config.seed,
-            "preset": job.config.preset,
-            "command": to_command(job.config),
             "data_sha256": job.corpus.digest,
-            "teacher_sha256": sha256(weights_file(learned.teacher)),
             "student_sha256": sha256(learned.student / "model.safetensors"),
             "test_sha256": job.corpus.test_digest,
-            "score": read_score(learned.teacher),
-            "distill": asdict(job.config.distill),
-            "student": asdict(job.config.student),
             "versions": job.cache.versions,
+            **origin,
         },
         out_of_scope_label=job.config.data.out_of_scope_label,
     )
+
+
+def trained(job: Job, learned: Learned) -> dict[str, Any]:
+    """Where a student came from that was distilled."""
+    return {
+        "preset": job.config.preset,
+        "command": to_command(job.config),
+        "teacher_sha256": sha256(weights_file(learned.teacher)),
+        "score": read_score(learned.teacher),
+        "distill": asdict(job.config.distill),
+        "student": asdict(job.config.student),
+    }
 
 
 def _sealed(made: Verified) -> Sealed:

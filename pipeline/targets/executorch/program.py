@@ -4,6 +4,7 @@ The name of a kernel is not: XNNPACK chooses kernels by the processor it runs on
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,6 +44,11 @@ def read(path: Path) -> Program:
         tuple(bytes(delegate.data) for delegate in file.program.backend_delegate_data),
         Counter(plan.operators[c.op_index].name for c in calls if isinstance(c, KernelCall)),
     )
+
+
+# Numbers that JSON does not have, as flatc writes them and as Python reads them; or a string.
+BARE_WORDS = {"inf": "Infinity", "nan": "NaN"}
+BARE = re.compile(r'"(?:[^"\\]|\\.)*"|\b(?:inf|nan)\b')
 
 
 @dataclass(frozen=True)
@@ -86,5 +92,12 @@ def _to_json(delegate: bytes) -> dict[str, Any]:
         schema.write_bytes((files(serialization) / "schema.fbs").read_bytes())
         graph.write_bytes(delegate[header.flatbuffer_offset : end])
         _flatc_decompile(folder, str(schema), str(graph))
-        read: dict[str, Any] = json.loads(graph.with_suffix(".json").read_bytes())
+        return parse_graph(graph.with_suffix(".json").read_text(encoding="utf-8"))
+
+
+def parse_graph(text: str) -> dict[str, Any]:
+    """JSON as flatc writes it, in which a ReLU ends at a bare `inf`."""
+    read: dict[str, Any] = json.loads(
+        BARE.sub(lambda found: BARE_WORDS.get(found[0], found[0]), text)
+    )
     return read

@@ -1,5 +1,6 @@
 """What a run and a search found, and where to go from there."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from ..console import argument, shown
 from .tables import BAD, GOOD, size, table
 
 if TYPE_CHECKING:
+    from ...packaged import Packaged
     from ...shapes import SearchResult
 
 SHOWN_FINDINGS = 5
@@ -24,10 +26,7 @@ SCORES = {"highest": "the highest logit", "margin": "the margin to a class of th
 
 def run_result(console: Console, result: RunResult) -> None:
     """The table a person understands at a glance, and where to go from there."""
-    for finding in result.findings[:SHOWN_FINDINGS]:
-        console.print(f"[yellow]data:[/] {escape(finding)}")
-    if (more := len(result.findings) - SHOWN_FINDINGS) > 0:
-        console.print(f"[yellow]data:[/] and {more} more, all in the report")
+    _findings(console, result.findings)
     rows = table(
         f"{result.data}: {result.labels} intents, {result.rows['test']} test texts",
         ("", "model"),
@@ -51,6 +50,61 @@ def run_result(console: Console, result: RunResult) -> None:
         f"{evaluation.macro_f1:.1%}, recall of the worst intent {evaluation.lowest_recall:.1%}"
     )
     console.print(_trust(result.student, result.score))
+    _ending(console, result)
+
+
+def packaged(console: Console, result: "Packaged") -> None:
+    """What became of a classifier that was packaged as it is."""
+    _findings(console, result.findings)
+    whole, kept = result.pieces
+    rows = table(
+        f"{result.model}: {result.architecture}, {result.labels} labels, {kept:,} of {whole:,} "
+        f"pieces, judged on {result.texts} texts",
+        ("", "model"),
+        ("size", "accuracy", "agrees", "OOS found", "logit off by", "host p50"),
+        ("computed by",),
+    )
+    figures = _known(result, result.evaluation)
+    rows.add_row(
+        "",
+        "the model, float",
+        size(result.size_bytes),
+        *figures[:1],
+        "",
+        *figures[1:],
+        *("", ""),
+        "PyTorch",
+    )
+    for name, verdict in result.verdicts.items():
+        row = _verdict_row(name, verdict, result.latency[name])
+        if isinstance(verdict, NotRun):
+            rows.add_row(*row[:-1], "not run", row[-1])
+            continue
+        accuracy, found = _known(result, verdict.evaluation)
+        off = f"{verdict.max_difference:.3f}"
+        rows.add_row(*row[:3], accuracy, row[4], found, off, *row[6:])
+    console.print(rows)
+    for gate, outcome in result.not_run.items():
+        console.print(f"[yellow]not run:[/] {gate}: {escape(outcome.reason)}")
+    _ending(console, result)
+
+
+def _known(result: "Packaged", evaluation: Evaluation | NotRun) -> tuple[str, str]:
+    """Accuracy and out-of-scope texts found, where there are labels."""
+    if isinstance(evaluation, NotRun) or isinstance(result.evaluation, NotRun):
+        return "not run", "not run"
+    return _figures(evaluation)
+
+
+def _findings(console: Console, findings: Sequence[str]) -> None:
+    for finding in findings[:SHOWN_FINDINGS]:
+        console.print(f"[yellow]data:[/] {escape(finding)}")
+    if (more := len(findings) - SHOWN_FINDINGS) > 0:
+        console.print(f"[yellow]data:[/] and {more} more, all in the report")
+
+
+def _ending(console: Console, result: "RunResult | Packaged") -> None:
+    """What failed, what was not run, and where to go from there."""
     for failure in result.failures:
         console.print(f"{BAD} {escape(failure)}")
     for verdict in result.verdicts.values():

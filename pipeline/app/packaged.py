@@ -1,0 +1,85 @@
+"""What packaging a classifier as it is found, put together."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..base.errors import NotRun
+from ..base.files import write_json
+from ..measure.gates import Verdict
+from ..measure.record import LatencyRecord
+from ..models.metrics import Evaluation
+from .folders import PACKAGED, REPORT
+from .stages.judge import Models
+from .stages.package import Adopted, is_labelled, list_not_run
+from .stages.ship import Verified, list_failures
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """Everything `pocketbert package` has to tell."""
+
+    out: Path
+    bundle: Path | NotRun
+    model: str
+    architecture: str
+    labels: int
+    pieces: tuple[int, int]  # of the model and of the bundle
+    parameters: int
+    size_bytes: int
+    texts: int  # that the artefacts were judged on
+    evaluation: Evaluation | NotRun  # of the model itself
+    verdicts: Mapping[str, Verdict | NotRun]
+    latency: Mapping[str, LatencyRecord | NotRun]
+    findings: tuple[str, ...]
+    not_run: Mapping[str, NotRun]  # gates and figures that could not be had from what was given
+    failures: tuple[str, ...]
+
+    @property
+    def report(self) -> Path:
+        """Where its page is put."""
+        return self.out / REPORT
+
+
+def assemble_package(
+    adopted: Adopted,
+    models: Models,
+    verified: Mapping[str, Verified | NotRun],
+    bundle: Path | NotRun,
+    latency: Mapping[str, LatencyRecord | NotRun],
+) -> Packaged:
+    """Everything the stages found, as one value."""
+    job, student, model = adopted.job, adopted.student, models.student
+    not_run = list_not_run(job)
+    return Packaged(
+        out=job.cache.out,
+        bundle=bundle,
+        model=job.config.teacher.source,
+        architecture=type(student.model).__name__,
+        labels=len(student.labels),
+        pieces=(adopted.pieces, len(student.vocabulary)),
+        parameters=model.parameters,
+        size_bytes=model.size_bytes,
+        texts=len(job.corpus.test.texts),
+        evaluation=model.evaluation if is_labelled(job.config) else not_run["accuracy"],
+        verdicts={n: v if isinstance(v, NotRun) else v.verdict for n, v in verified.items()},
+        latency=latency,
+        findings=adopted.findings,
+        not_run=not_run,
+        failures=list_failures(models, verified, job.config.required),
+    )
+
+
+def write_packaged(result: Packaged) -> None:
+    """Write `result` into its folder."""
+    write_json(result.out / PACKAGED, to_json(result))
+
+
+def to_json(result: Packaged) -> dict[str, Any]:
+    """The result as plain values, for machines; paths relative to the output folder."""
+    plain = asdict(result)
+    plain["out"] = result.out.as_posix()
+    if isinstance(result.bundle, Path):
+        plain["bundle"] = result.bundle.relative_to(result.out).as_posix()
+    return plain

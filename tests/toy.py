@@ -77,6 +77,7 @@ def make_settings(folder: Path, data: Path, bert: Path) -> Path:
     """Write the settings of a run of seconds over these into `folder`."""
     settings = f"""
         targets = ["tflite", "coreml"]
+        processes = 1  # a second one imports for longer than all of this takes
         [data]
         source = {json.dumps(str(data))}
         [teacher]

@@ -15,10 +15,12 @@ from .manifest import Manifest
 from .plain import read_checked
 
 GOLDEN_CASES = 200
-GOLDEN_LOGITS = 20_000  # of an artefact, about; so many fewer cases where labels are many
-LEAST_CASES = 20  # of real text
+# Logits of an artefact, about; so many fewer cases where labels are many. A logit takes 6 bytes,
+# and five artefacts' cases are to stay below a quarter of the smallest preset's megabyte.
+GOLDEN_LOGITS = 6_800
+LEAST_CASES = 8
 LARGEST = 1e6  # logit
-DECIMALS = 3  # of a logit; no reader is held to less than .05
+DECIMALS = 2  # of a logit; no reader is held to less than .05
 # What breaks tokenizers and runtimes: every bundle carries these, whatever its data.
 TORTURE = (
     "",
@@ -53,8 +55,8 @@ TORTURE = (
     "ｆｕｌｌ ｗｉｄｔｈ　ｔｅｘｔ",
     "x" * 101,
     "ß ẞ ŉ ǆ",
-    "a" * 10_000,
-    "word " * 2_000,
+    "a" * 1_000,
+    "word " * 200,
     "trailing space ",
     "...",
     "——— “quotes” ‘single’ «guillemets»",
@@ -88,12 +90,16 @@ _GOLDEN = TypeAdapter(Golden)
 def golden_texts(texts: tuple[str, ...], labels: int) -> tuple[str, ...]:
     """The torture cases, then an even sample of `texts`: `GOLDEN_CASES` in all if there are.
 
-    With many `labels` they are fewer, so that the file does not outgrow the model.
+    With many `labels` they are fewer of both kinds, so that the file does not outgrow the model.
     """
-    cases = min(GOLDEN_CASES, GOLDEN_LOGITS // labels)
-    wanted = max(LEAST_CASES, cases - len(TORTURE))
-    step = max(1, len(texts) // wanted)
-    return TORTURE + texts[::step][:wanted]
+    cases = max(LEAST_CASES, min(GOLDEN_CASES, GOLDEN_LOGITS // labels))
+    odd = min(len(TORTURE), cases // 2)
+    return (*_sample(TORTURE, odd), *_sample(texts, cases - odd))
+
+
+def _sample(texts: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """Evenly, from the first on."""
+    return texts[:: max(1, len(texts) // count)][:count]
 
 
 def make_golden(

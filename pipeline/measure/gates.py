@@ -11,7 +11,7 @@ from ..base.arrays import Logits
 from ..base.config import Gates
 from ..base.files import clean
 from ..base.progress import track
-from ..bundle.golden import golden_texts
+from ..bundle.golden import TORTURE, golden_texts
 from ..data.corpus import Corpus
 from ..models.calibration import Calibration, calibrate, find_threshold
 from ..models.metrics import Evaluation, accuracy, agreement, evaluate, interval, macro_f1
@@ -86,7 +86,7 @@ def run_texts(
 
 
 def probe_texts(corpus: Corpus, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """The golden texts, then real ones joined and cut to lengths from the longest down.
+    """The golden texts and all odd ones, then real ones joined and cut to lengths from the longest.
 
     Where an artefact has signatures of its own for lengths that the data lack, nothing else would
     tell whether they are right.
@@ -96,7 +96,8 @@ def probe_texts(corpus: Corpus, vocabulary: Vocabulary) -> tuple[str, ...]:
     ends = [end for _, end in vocabulary.tokenizer.encode(joined).offsets[1:-1]]
     lengths = range(len(ends), 0, -max(1, longest // LENGTHS))
     cut = (joined[: ends[length - 1]] for length in lengths)
-    return (*golden_texts(corpus.test.texts, len(corpus.labels)), joined, *cut)
+    golden = golden_texts(corpus.test.texts, len(corpus.labels))
+    return (*golden, *(text for text in TORTURE if text not in golden), joined, *cut)
 
 
 @dataclass(frozen=True)

@@ -47,13 +47,17 @@ def write_package_report(result: Packaged) -> Path:
     refuse_other_file(result.report, REPORT_MARK)
     verdicts = {n: v for n, v in result.verdicts.items() if isinstance(v, Verdict)}
     records = [one for one in result.latency.values() if isinstance(one, LatencyRecord)]
-    timed = {"host": (records, charts.by_length(records), charts.percentiles(records))}
+    timed = (
+        {"host": (records, charts.by_length(records), charts.percentiles(records))}
+        if records
+        else {}
+    )
     shown = {
         "verdicts": verdicts,
         "sizes": charts.sizes({"the model, float": result.size_bytes}, verdicts),
         "bytes": charts.bytes_by_part(verdicts) if verdicts else None,
         "growth": _growth(result.bundle),
-        "timed": timed if records else {},
+        "timed": timed,
         "not_run": [
             (what, outcome.reason)
             for what, outcome in (

@@ -10,7 +10,7 @@ from ..base.config import StudentSpec
 from ..models.teacher import Teacher
 from .folders import BEST, FRONT
 
-VOCABULARIES = (3_000, 4_000, 5_000, 6_000, 8_000, 10_000, 12_000)
+VOCABULARIES = (3_000, 4_000, 6_000, 8_000, 12_000, 15_000, 20_000)
 DEEPEST = 4  # layers; more cost time on a phone and gain little
 
 
@@ -64,7 +64,8 @@ class SearchResult:
 
 def name_of(layers: int, hidden: int, vocabulary: int | None, embedding: int | None) -> str:
     """As 2x128-8000, with -e64 where the embedding is factorised."""
-    return f"{layers}x{hidden}-{vocabulary}" + (f"-e{embedding}" if embedding else "")
+    narrow = embedding is not None and embedding < hidden
+    return f"{layers}x{hidden}-{vocabulary}" + (f"-e{embedding}" if narrow else "")
 
 
 def _beats(one: Found, other: Found) -> bool:
@@ -95,7 +96,7 @@ def to_parameters(spec: StudentSpec) -> dict[str, Any]:
         "layers": spec.layers,
         "hidden": spec.hidden,
         "vocabulary": spec.vocabulary,
-        "narrow": spec.embedding is not None,
+        "narrow": spec.columns < spec.hidden,
     }
 
 

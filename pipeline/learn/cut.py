@@ -97,7 +97,7 @@ def cut_student(teacher: Teacher, texts: Sequence[str], spec: StudentSpec) -> St
     with torch.no_grad():
         layers = source_layers(source.num_hidden_layers, spec)
         dims = _dimensions(teacher, texts, spec.hidden)
-        _copy_weights(teacher, model, vocabulary, layers, dims, spec.embedding)
+        _copy_weights(teacher, model, vocabulary, layers, dims, spec.columns)
     return Student(model, vocabulary, teacher.labels)
 
 
@@ -138,7 +138,7 @@ def _copy_weights(
     vocabulary: Vocabulary,
     sources: Sequence[int],
     dims: Tensor,
-    columns: int | None,
+    columns: int,
 ) -> None:
     old, new = teacher.encoder, model.bert
     rows = {piece: i for i, piece in enumerate(teacher.vocabulary.pieces)}
@@ -180,10 +180,10 @@ def source_layers(count: int, spec: StudentSpec) -> tuple[int, ...]:
     return tuple(i * last // (spec.layers - 1) for i in range(spec.layers))
 
 
-def _mapped_embedding(table: Tensor, dims: Tensor, columns: int | None) -> MappedEmbedding:
+def _mapped_embedding(table: Tensor, dims: Tensor, columns: int) -> MappedEmbedding:
     """`table` with a map that picks the columns `dims` or, factorised, their best approximation."""
     pick = torch.eye(table.shape[1])[dims]  # (hidden, the teacher's width)
-    if columns is None:
+    if columns == len(dims):
         return MappedEmbedding(table, (pick,))
     main = torch.linalg.svd(table[:, dims], full_matrices=False).Vh[:columns]
     return MappedEmbedding(table, (main @ pick, main.T))

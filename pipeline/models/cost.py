@@ -19,7 +19,7 @@ def multiply_adds(spec: StudentSpec, labels: int, tokens: int) -> int:
     body = (spec.layers - 1) * (tokens * block + 2 * tokens**2 * hidden)
     # For one row: query, output, feed-forward; for all of them: key and value.
     last = 10 * hidden**2 + tokens * 2 * hidden**2 + 2 * tokens * hidden
-    widen = tokens * hidden * spec.embedding if spec.embedding else 0
+    widen = tokens * hidden * spec.columns if spec.columns < hidden else 0
     return widen + body + last + hidden**2 + hidden * labels
 
 
@@ -37,9 +37,9 @@ def int8_bytes(spec: StudentSpec, pieces: int, labels: int) -> int:
 def _matrices(spec: StudentSpec, pieces: int, labels: int) -> Iterator[tuple[int, int, bool]]:
     """Rows and columns of every quantized matrix, and whether it has a bias."""
     hidden = spec.hidden
-    yield pieces, spec.embedding or hidden, False
-    if spec.embedding:
-        yield hidden, spec.embedding, False
+    yield pieces, spec.columns, False
+    if spec.columns < hidden:
+        yield hidden, spec.columns, False
     for _ in range(spec.layers):
         yield from [(hidden, hidden, True)] * 4
         yield 4 * hidden, hidden, True

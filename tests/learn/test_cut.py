@@ -108,6 +108,15 @@ def test_factors_are_the_best_approximation_of_the_table(toy_teacher, toy_corpus
     )
 
 
+@pytest.mark.parametrize("embedding", [32, 64])
+def test_table_no_narrower_than_the_student_takes_no_second_matrix(
+    toy_teacher, toy_corpus, embedding
+):
+    """A preset's number of columns, and a smaller `hidden` of one's own."""
+    student = cut_student(toy_teacher, toy_corpus.train.texts, spec(hidden=32, embedding=embedding))
+    assert len(student.model.bert.embeddings.word_embeddings.maps) == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

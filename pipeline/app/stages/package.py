@@ -184,6 +184,7 @@ def _with_rules(config: RunConfig, student: Student) -> RunConfig:
         layers=own.num_hidden_layers,
         hidden=own.hidden_size,
         vocabulary=max(100, len(student.vocabulary)),
+        embedding=None,
         max_length=student.vocabulary.max_length,
     )
     drop = config.gates.max_accuracy_drop if is_labelled(config) else 1.0

@@ -7,11 +7,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import toy
 import typer.main
+from peers.page import MACHINES, keep, render, this_processor
 
 from pocketbert.app.cli.main import app
 from pocketbert.measure import arm64
@@ -162,6 +164,30 @@ def test_script_of_another_machine_says_so_in_one_line(script, tool):
     )
     assert done.returncode == 1 and done.stdout == ""
     assert len(done.stderr.splitlines()) == 1 and tool in done.stderr
+
+
+def test_performance_is_written_from_what_was_measured():
+    measured = MACHINES.validate_json((ROOT / "docs/performance.json").read_bytes())
+    page = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    assert page == render(measured), "run scripts/compare_peers; the page is not edited by hand"
+
+
+def test_run_replaces_what_it_measured_alone(tmp_path):
+    first, *_ = MACHINES.validate_json((ROOT / "docs/performance.json").read_bytes())
+    other = replace(first, processor="other")
+    keep(tmp_path, other)
+    keep(tmp_path, first)
+    again = replace(first.builds["nano"], day="another day")
+    kept, others = keep(tmp_path, replace(first, builds={"nano": again}))
+    assert kept == replace(first, builds=first.builds | {"nano": again}) and others == other
+
+
+def test_processor_is_named_with_what_chooses_its_kernels(tmp_path):
+    info = tmp_path / "cpuinfo"
+    info.write_text("flags\t: fpu avx2 avx512f\n", encoding="utf-8")
+    assert this_processor("EPYC", info) == "EPYC, AVX-512"
+    info.write_text("flags\t: fpu avx2 avx512f avx512_vnni\n", encoding="utf-8")
+    assert this_processor("EPYC", info) == "EPYC, AVX-512 with VNNI"
 
 
 @pytest.mark.slow

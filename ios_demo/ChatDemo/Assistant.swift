@@ -83,6 +83,7 @@ private actor ChatSession {
     private var bundle: ChatBundle?
     private var engine: ChatEngine?
     private var recorder = LatencyRecorder()
+    private var openings = 0
 
     init(
         folder: URL, key: String?, loader: @escaping @Sendable (Runtime) -> ClassifierLoader?
@@ -103,13 +104,14 @@ private actor ChatSession {
     func open(_ runtime: Runtime) async throws -> Float {
         let bundle = try opened()
         guard let loader = loader(runtime) else {
-            throw ChatError.runtime("This build has no \(runtime.rawValue). Choose another.")
+            throw ChatError.missing("This build has no \(runtime.rawValue). Choose another.")
         }
         let artifact = try bundle.artifact(runtime.artifact)
         let classifier = try await bundle.load(runtime.artifact, with: loader)
         // Nothing waits from here on: what is open and what is returned are of one runtime.
         engine = ChatEngine(bundle: bundle, artifact: artifact, classifier: classifier)
         recorder = LatencyRecorder()
+        openings += 1
         return classifier.difference ?? 0
     }
 
@@ -124,11 +126,14 @@ private actor ChatSession {
         #endif
     }
 
-    func answer(_ text: String) throws -> (Answer, Cost?) {
+    func answer(_ text: String) async throws -> (Answer, Cost?) {
         guard var engine else { throw ChatError.runtime("Nothing is open. Try again.") }
-        let begun = systemClock()
-        let answer = try engine.answer(text)
-        recorder.add(answer, nanos: systemClock() - begun)
+        let (begun, opening) = (systemClock(), openings)
+        let answer = try await engine.answer(text)
+        let nanos = systemClock() - begun
+        // Another runtime may have been opened meanwhile: what it costs is counted anew.
+        guard opening == openings else { return (answer, nil) }
+        recorder.add(answer, nanos: nanos)
         self.engine = engine  // whose replies come in turn
         let cost = recorder.steps.map { Cost(steps: $0, inferences: recorder.inferences) }
         return (answer, cost)

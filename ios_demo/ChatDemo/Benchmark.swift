@@ -21,7 +21,7 @@ extension Benchmark {
             measure: { runtime, rules, progress in
                 let bundle = try ChatBundle.open(folder)
                 guard let loader = loader(runtime) else {
-                    throw ChatError.runtime(
+                    throw ChatError.missing(
                         "This build has no \(runtime.rawValue). Choose another.")
                 }
                 let artifact = try bundle.artifact(runtime.artifact)

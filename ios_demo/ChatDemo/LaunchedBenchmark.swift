@@ -36,7 +36,7 @@ struct BenchmarkLaunch: Sendable {
         try await writeRecord(to: folder.appending(path: record)) {
             let carried = Runtime.carried(by: try ChatBundle.open(bundle))
             guard let runtime = carried.first(where: { $0.artifact == artifact }) else {
-                throw ChatError.runtime("This app does not run \(artifact). Choose another.")
+                throw ChatError.missing("the app does not carry \(artifact), or cannot run it here")
             }
             return try await benchmark.measure(runtime, rules, progress)
         }

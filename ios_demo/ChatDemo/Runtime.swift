@@ -1,12 +1,14 @@
 import ChatCore
 
-/// A runtime, and for Core ML the units that it may compute on; in the order in which they are
+/// A runtime, and for Apple's the units that it may compute on; in the order in which they are
 /// tried.
 enum Runtime: String, CaseIterable, Identifiable, Sendable {
     case coreML = "Core ML"
     case coreMLOnCPU = "Core ML, CPU"
     case coreMLOnGPU = "Core ML, GPU"
     case coreMLOnNeuralEngine = "Core ML, Neural Engine"
+    case coreAI = "Core AI"
+    case coreAIOnCPU = "Core AI, CPU"
     case executorch = "ExecuTorch"
     case liteRT = "LiteRT"
 
@@ -16,6 +18,7 @@ enum Runtime: String, CaseIterable, Identifiable, Sendable {
     var artifact: String {
         switch self {
         case .coreML, .coreMLOnCPU, .coreMLOnGPU, .coreMLOnNeuralEngine: return "coreml"
+        case .coreAI, .coreAIOnCPU: return "coreai"
         case .executorch: return "executorch"
         case .liteRT: return "tflite"
         }
@@ -25,6 +28,7 @@ enum Runtime: String, CaseIterable, Identifiable, Sendable {
     var loader: ClassifierLoader? {
         switch self {
         case .coreML, .coreMLOnCPU, .coreMLOnGPU, .coreMLOnNeuralEngine: return coreMLLoader
+        case .coreAI, .coreAIOnCPU: return coreAILoader
         case .executorch: return executorchLoader
         case .liteRT: return liteRTLoader
         }
@@ -38,6 +42,11 @@ enum Runtime: String, CaseIterable, Identifiable, Sendable {
 #if !canImport(CoreML)
     extension Runtime {
         var coreMLLoader: ClassifierLoader? { nil }
+    }
+#endif
+#if !canImport(CoreAI)
+    extension Runtime {
+        var coreAILoader: ClassifierLoader? { nil }
     }
 #endif
 #if !canImport(ExecuTorch)

@@ -63,5 +63,9 @@ struct BenchmarkTests {
         }
         let file = folder.appending(path: "a.json")
         #expect(try String(contentsOf: file, encoding: .utf8).hasPrefix("error: "))
+        await #expect(throws: ChatError.self) {
+            try await writeRecord(to: file) { @Sendable in throw ChatError.missing("no Core AI") }
+        }
+        #expect(try String(contentsOf: file, encoding: .utf8) == "not run: no Core AI")
     }
 }

@@ -20,6 +20,7 @@ let package = Package(
         stub("SwiftUI", "UIKit", "PreviewMacros"),
         stub("Charts", "SwiftUI"),
         stub("CoreML", "AppleFoundation"),
+        stub("CoreAI"),
         stub("ExecuTorch"),
         stub("LiteRT"),
         .target(name: "ChatCore"),
@@ -28,7 +29,8 @@ let package = Package(
         .target(
             name: "ChatDemo",
             dependencies: [
-                "Accessibility", "AppIntents", "Charts", "ChatCore", "ChatCoreML", "CoreML",
+                "Accessibility", "AppIntents", "Charts", "ChatCore", "ChatCoreML", "CoreAI",
+                "CoreML",
                 "ExecuTorch", "LiteRT", "SwiftUI", "UIKit",
             ],
             exclude: ["Assets.xcassets", "Localizable.xcstrings", "PrivacyInfo.xcprivacy"],

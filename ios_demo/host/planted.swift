@@ -1,7 +1,8 @@
 // swift-format-ignore-file
-// Faults that a screen could have. `scripts/test_ios` has the compiler confirm that the stubs catch
+// Faults that a screen or a runtime could have. `scripts/test_ios` has the compiler confirm that the stubs catch
 // each of them.
 import Charts
+import CoreAI
 import SwiftUI
 
 struct Planted: View {
@@ -34,3 +35,11 @@ struct Planted: View {
 }
 
 #Preview { Planted(wrong: 1) }  // expected-error {{argument passed to call that takes no arguments}}
+
+func wrongArray(_ function: InferenceFunction) async throws {
+    _ = try await function.run(inputs: ["ids": [1]])  // expected-error {{cannot convert value of type '[Int]' to expected dictionary value type 'NDArray'}}
+}
+
+func notUnwrapped(_ model: AIModel) throws -> InferenceFunction {
+    try model.loadFunction(named: "length_8")  // expected-error {{value of optional type 'InferenceFunction?' must be unwrapped to a value of type 'InferenceFunction'}} expected-note {{coalesce using '??'}} expected-note {{force-unwrap using '!'}}
+}

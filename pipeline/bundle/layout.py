@@ -16,11 +16,17 @@ READ = (CHARACTERS, GOLDEN, REPLIES, VOCABULARY)  # what every bundle holds besi
 
 @dataclass(frozen=True)
 class App:
-    """A sample app: where it keeps its bundle, and which artefacts it runs."""
+    """A sample app: where it keeps its bundle, and which artefacts it takes and runs."""
 
     mark: str  # a path that only such an app's folder has
     folder: str
     artifacts: tuple[str, ...]
+    on_request: tuple[str, ...] = ()  # what it runs, too, and few of its phones can
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """All that it runs."""
+        return self.artifacts + self.on_request
 
 
 APPS = {
@@ -31,6 +37,7 @@ APPS = {
         "ChatDemo.xcodeproj/project.pbxproj",
         "Resources/bundle",
         ("coreml", "executorch", "tflite"),
+        ("coreai",),
     ),
 }
 

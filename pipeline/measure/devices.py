@@ -10,7 +10,8 @@ from ..bundle.open import Bundle
 from .programs import output_of
 from .record import LatencyRecord
 
-FAILED = "error: "  # what an app puts before its reason, in place of what it was asked for
+# What an app puts before its reason, in place of what it was asked for.
+FAILED, MISSING = "error: ", "not run: "
 
 
 def client(program: str, remedy: str) -> str:

@@ -46,17 +46,17 @@ def measures(
     elif place == "android":
         for phone in android.devices(serials):
             for target in targets:
-                carried = target in APPS[place].artifacts
+                carried = target in APPS[place].runs
                 measure = partial(android.run_benchmark, bundle, target, phone, rules)
                 yield target, measure if carried else partial(_refuse, place, target)
     else:
         for device in ios.devices(serials):
             for target in targets:
-                carried = target in APPS[place].artifacts
+                carried = target in APPS[place].runs
                 measure = partial(ios.run_benchmark, bundle, target, device, rules)
                 yield target, measure if carried else partial(_refuse, place, target)
 
 
 def _refuse(place: str, target: str) -> LatencyRecord:
-    carried = ", ".join(APPS[place].artifacts)
+    carried = ", ".join(APPS[place].runs)
     raise TargetUnavailable(f"{target}: the {place} app does not carry it, but {carried}.")

@@ -16,7 +16,7 @@ from uuid import uuid4
 from ..base.errors import DeviceError, TargetUnavailable
 from ..base.progress import track
 from ..bundle.open import Bundle
-from .devices import FAILED, call, check_record, client
+from .devices import FAILED, MISSING, call, check_record, client
 from .host import Rules
 from .record import Kind, LatencyRecord, read_record
 
@@ -66,7 +66,7 @@ def run_benchmark(
     """Have the app on `device` measure `target` of the bundle it carries, and fetch its record.
 
     Raises:
-        TargetUnavailable: the app is not installed there.
+        TargetUnavailable: the app is not installed there, or does not run `target`.
         DeviceError: several copies of it, its own error, no record in time, a record of something
             else.
     """
@@ -90,6 +90,8 @@ def run_benchmark(
             said = file.read_text(encoding="utf-8", errors="replace")
             if said.startswith(FAILED):
                 raise DeviceError(f"{device.name}: the app says: {said.removeprefix(FAILED)}")
+            if said.startswith(MISSING):
+                raise TargetUnavailable(f"{device.name}: {said.removeprefix(MISSING)}")
             measured = read_record(file)
             check_record(measured, device.kind, bundle, target, device.name)
             return replace(

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from command import pocketbert
@@ -39,14 +40,54 @@ def test_android_app_gets_what_it_runs(bundle, android):
         assert (placed / name).read_bytes() == (bundle.path / name).read_bytes()
 
 
-def test_ios_app_gets_what_it_runs(bundle, tmp_path):
-    mark = tmp_path / PLACES["ios"].mark
-    mark.parent.mkdir()
+def test_ios_app_gets_what_it_runs(bundle, ios):
+    placed = install(bundle, ios)
+    assert placed == ios / "Resources" / "bundle"
+    assert models(placed) == {"tflite.tflite", "coreml.mlpackage"}
+
+
+@pytest.fixture
+def ios(tmp_path):
+    mark = tmp_path / "app" / PLACES["ios"].mark
+    mark.parent.mkdir(parents=True)
     mark.write_text("// !$*UTF8*$!", encoding="utf-8")
-    placed = install(bundle, tmp_path)
-    assert placed == tmp_path / "Resources" / "bundle"
-    models = {name.split("/")[0] for name in names(placed)} - {"manifest.json", "vocab.txt"}
-    assert {"tflite.tflite", "coreml.mlpackage"} <= models and "tflite-task.tflite" not in models
+    return tmp_path / "app"
+
+
+def models(placed):
+    return {name.split("/")[0] for name in names(placed)} & {
+        *("tflite.tflite", "coreml.mlpackage", "coreai.aimodel", "tflite-task.tflite")
+    }
+
+
+def test_artefacts_that_are_asked_for_are_taken_alone(bundle, ios):
+    assert models(install(bundle, ios, ["coreml"])) == {"coreml.mlpackage"}
+
+
+def test_part_is_for_apps_alone(bundle, tmp_path):
+    with pytest.raises(InputError, match="--targets is for the sample apps"):
+        install(bundle, tmp_path / "copy", ["tflite"])
+    assert not (tmp_path / "copy").exists()
+
+
+def test_what_few_phones_run_is_taken_on_request_alone(bundle, ios, monkeypatch):
+    monkeypatch.setitem(PLACES, "ios", replace(PLACES["ios"], artifacts=("coreml",)))
+    monkeypatch.setitem(PLACES, "ios", replace(PLACES["ios"], on_request=("tflite",)))
+    assert models(install(bundle, ios)) == {"coreml.mlpackage"}
+    assert models(install(bundle, ios, ["tflite"])) == {"tflite.tflite"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ("tflite-task", "asks for tflite-task, and this app runs tflite of it"),
+        ("coreai", "asks for coreai, and this app runs tflite of it"),
+    ],
+)
+def test_artefact_that_cannot_be_taken_is_refused(bundle, android, asked, why):
+    with pytest.raises(InputError, match=why):
+        install(bundle, android, [asked])
+    assert not (android / PLACES["android"].folder).exists()
 
 
 def test_other_folder_becomes_the_whole_bundle(bundle, tmp_path):

@@ -168,6 +168,14 @@ def test_what_the_app_says_is_passed_on(mac, bundle):
         measure(bundle, device)
 
 
+def test_what_the_app_does_not_carry_is_not_run(mac, bundle):
+    said = "not run: the app does not carry coreml, or cannot run it here"
+    (mac.folder / "written.json").write_text(said, encoding="utf-8")
+    (device,) = ios.devices()
+    with pytest.raises(TargetUnavailable, match="iPhone 16: the app does not carry coreml"):
+        measure(bundle, device)
+
+
 def test_no_record_in_time_is_an_error(mac, bundle, monkeypatch):
     monkeypatch.setattr(ios, "POLL_S", 20.0)
     (device,) = ios.devices()

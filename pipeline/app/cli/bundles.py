@@ -10,7 +10,7 @@ from rich.markup import escape
 from ...base.config import DataConfig
 from ...base.errors import GateFailed, TargetUnavailable
 from .console import err, out, plain, print_json, progress, shown
-from .options import AllowMissing, BundleFolder, Json, Key, to_share
+from .options import AllowMissing, BundleFolder, Json, Key, to_names, to_share
 
 Passphrase = Annotated[
     str | None,
@@ -87,6 +87,10 @@ def install(
     destination: Annotated[
         Path, typer.Argument(help="android_demo, ios_demo, or the folder that becomes the bundle.")
     ],
+    targets: Annotated[
+        str | None,
+        typer.Option(help="Artefacts to take, instead of all that an app takes; with commas."),
+    ] = None,
     key: Key = None,
     as_json: Json = False,
 ) -> None:
@@ -94,7 +98,7 @@ def install(
     from ...bundle.install import install
     from ...bundle.open import open_bundle
 
-    placed = install(open_bundle(bundle, key), destination)
+    placed = install(open_bundle(bundle, key), destination, to_names(targets) or ())
     if as_json:
         print_json({"bundle": str(placed)})
     else:

@@ -81,14 +81,14 @@ public struct BenchmarkRunner: Sendable {
         let before = system.residentBytes()
         let begun = clock()
         let classifier = try await loader(artifact)
-        _ = try classifier.logits(bundle.tokenizer.encode(firstText))
+        _ = try await classifier.logits(bundle.tokenizer.encode(firstText))
         let load = Double(clock() - begun) / nanosAMillisecond
         let loaded = system.residentBytes()
-        let difference = try bundle.check(classifier, of: artifact)
+        let difference = try await bundle.check(classifier, of: artifact)
         if rules.coolDown > 0 { try await system.sleep(rules.coolDown) }
         let cool = system.thermalState()
         let started = clock()
-        let steps = try measure(classifier, rules, progress)
+        let steps = try await measure(classifier, rules, progress)
         let took = clock() - started
         return LatencyRecord(
             kind: machine.kind,
@@ -106,7 +106,7 @@ public struct BenchmarkRunner: Sendable {
             memoryBefore: system.isFresh ? before : nil,
             memoryLoaded: system.isFresh ? loaded : nil,
             wall: steps,
-            byLength: try byLength(classifier),
+            byLength: try await byLength(classifier),
             thermal: thermal(from: cool),
             buildType: machine.buildType,
             charging: machine.charging,
@@ -129,7 +129,7 @@ public struct BenchmarkRunner: Sendable {
 
     private func measure(
         _ classifier: Classifier, _ rules: Rules, _ progress: @Sendable (Double) -> Void
-    ) throws -> Steps {
+    ) async throws -> Steps {
         var engine = ChatEngine(
             bundle: bundle, artifact: artifact, classifier: classifier, clock: clock)
         let texts = bundle.realTexts
@@ -138,7 +138,7 @@ public struct BenchmarkRunner: Sendable {
             defer { next = (next + 1) % texts.count }
             return texts[next]
         }
-        for _ in 0..<max(0, rules.warmUp) { _ = try engine.answer(text()) }
+        for _ in 0..<max(0, rules.warmUp) { _ = try await engine.answer(text()) }
         var recorder = LatencyRecorder()
         let started = clock()
         var count = 0
@@ -147,7 +147,7 @@ public struct BenchmarkRunner: Sendable {
         repeat {
             try Task.checkCancellation()
             let begun = clock()
-            let answer = try engine.answer(text())
+            let answer = try await engine.answer(text())
             recorder.add(answer, nanos: clock() - begun)
             count += 1
             spent = Double(clock() - started) / Self.nanosASecond
@@ -162,23 +162,26 @@ public struct BenchmarkRunner: Sendable {
     }
 
     /// Inference over real words, cut to exactly so many tokens.
-    private func byLength(_ classifier: Classifier) throws -> [LengthCost] {
+    private func byLength(_ classifier: Classifier) async throws -> [LengthCost] {
         let encoded = bundle.realTexts.map { bundle.tokenizer.encode($0) }
         let words = encoded.flatMap { $0.dropFirst().dropLast() }
         guard let sample = encoded.first, let first = sample.first, let last = sample.last,
             !words.isEmpty
         else { return [] }
         let fitting = Self.lengths.filter { $0 <= artifact.lengths.last ?? 0 }
-        return try fitting.map { tokens -> LengthCost in
+        var costs: [LengthCost] = []
+        for tokens in fitting {
             let inside = (0..<(tokens - 2)).map { words[$0 % words.count] }
             let ids = [first] + inside + [last]
-            for _ in 0..<(Self.calls / 10) { _ = try classifier.logits(ids) }
-            let nanos = try (0..<Self.calls).map { _ -> UInt64 in
+            for _ in 0..<(Self.calls / 10) { _ = try await classifier.logits(ids) }
+            var nanos: [UInt64] = []
+            for _ in 0..<Self.calls {
                 let begun = clock()
-                _ = try classifier.logits(ids)
-                return clock() - begun
+                _ = try await classifier.logits(ids)
+                nanos.append(clock() - begun)
             }
-            return LengthCost(tokens: tokens, inference: Latency(nanos: nanos))
+            costs.append(LengthCost(tokens: tokens, inference: Latency(nanos: nanos)))
         }
+        return costs
     }
 }

@@ -76,14 +76,14 @@ public struct ChatBundle: Sendable {
         // Again, since whoever installs may have put another bundle here meanwhile.
         for (file, seal) in artifact.seals { try Integrity.check(file, in: folder, seal) }
         var classifier = try await loader(artifact)
-        classifier.difference = try check(classifier, of: artifact)
+        classifier.difference = try await check(classifier, of: artifact)
         return classifier
     }
 
     /// Have `classifier` reproduce the golden cases: equal ids, the sealed label, logits within the
     /// tolerance. Returns the largest difference. Throws `ChatError`.
     @discardableResult
-    public func check(_ classifier: Classifier, of artifact: Artifact) throws -> Float {
+    public func check(_ classifier: Classifier, of artifact: Artifact) async throws -> Float {
         let allowed = max(artifact.tolerance, classifier.rounding)
         var worst: Float = 0
         for (row, one) in golden.enumerated() {
@@ -92,7 +92,7 @@ public struct ChatBundle: Sendable {
                 throw ChatError.bundle(
                     "Golden text \(row) is tokenised otherwise than sealed. Make the bundle again.")
             }
-            let found = try classifier.logits(ids)
+            let found = try await classifier.logits(ids)
             // Only a tie may be decided otherwise: rounding alone decided it where it was sealed.
             let compared = one.compare(found, with: artifact.name, tie: artifact.tolerance)
             guard let (difference, sameLabel) = compared, difference <= allowed, sameLabel else {

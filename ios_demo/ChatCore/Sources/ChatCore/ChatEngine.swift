@@ -48,11 +48,11 @@ public struct ChatEngine: Sendable {
     }
 
     /// Answer any text: empty, too long or of any script. Throws `ChatError`.
-    public mutating func answer(_ text: String) throws -> Answer {
+    public mutating func answer(_ text: String) async throws -> Answer {
         let begun = clock()
-        let ids = interval("tokenise") { bundle.tokenizer.encode(text) }
+        let ids = await interval("tokenise") { bundle.tokenizer.encode(text) }
         let tokenized = clock()
-        let logits = try interval("infer") { try classifier.logits(ids) }
+        let logits = try await interval("infer") { try await classifier.logits(ids) }
         let done = clock()
         guard let best = logits.indices.max(by: { logits[$0] < logits[$1] }),
             best < bundle.labels.count

@@ -6,12 +6,16 @@ public enum ChatError: Error, Equatable, Sendable {
     case bundle(String)
     /// A runtime that refuses a file or fails at inference.
     case runtime(String)
+    /// A runtime that this build or this device does not have.
+    case missing(String)
     /// Ids that no runtime may see: some end the process on one out of range.
     case input(String)
 
     public var message: String {
         switch self {
-        case .bundle(let message), .runtime(let message), .input(let message): return message
+        case .bundle(let message), .runtime(let message), .missing(let message),
+            .input(let message):
+            return message
         }
     }
 }

@@ -9,12 +9,13 @@ public struct Classifier: Sendable {
     public let rounding: Float
     /// The largest difference to a sealed logit; nil before `ChatBundle.load` has compared them.
     public internal(set) var difference: Float?
-    /// Logits, one a label, of the ids of one text; throws `ChatError`. One call at a time.
-    public let logits: @Sendable ([Int32]) throws -> [Float]
+    /// Logits, one a label, of the ids of one text; throws `ChatError`. One call at a time. Core AI's
+    /// can only be awaited; the others' take their time at once.
+    public let logits: @Sendable ([Int32]) async throws -> [Float]
 
     public init(
         runtime: String, threads: Int? = nil, rounding: Float = 0,
-        logits: @escaping @Sendable ([Int32]) throws -> [Float]
+        logits: @escaping @Sendable ([Int32]) async throws -> [Float]
     ) {
         self.runtime = runtime
         self.threads = threads

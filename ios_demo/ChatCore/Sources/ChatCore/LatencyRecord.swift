@@ -79,14 +79,15 @@ public struct LatencyRecord: Sendable, Equatable, Codable {
     }
 }
 
-/// Write what `measure` returns into `file`, or `error: ` and the reason, whole at once; throws the
-/// reason too.
+/// Write what `measure` returns into `file`, or `error: ` or `not run: ` and the reason, whole at
+/// once; throws the reason too.
 public func writeRecord(to file: URL, measure: () async throws -> LatencyRecord) async throws {
     do {
         try await measure().json().write(to: file, options: .atomic)
     } catch {
-        let reason = (error as? ChatError)?.message ?? "\(error)"
-        try Data("error: \(reason)".utf8).write(to: file, options: .atomic)
+        let said = error as? ChatError
+        let mark = if case .missing? = said { "not run" } else { "error" }
+        try Data("\(mark): \(said?.message ?? "\(error)")".utf8).write(to: file, options: .atomic)
         throw error
     }
 }

@@ -18,8 +18,11 @@ final class LiteRtTests: XCTestCase {
         }
         var engine = ChatEngine(
             bundle: bundle, artifact: try bundle.artifact("tflite"), classifier: classifier)
-        let answers = try bundle.realTexts.map { try engine.answer($0) }
-        XCTAssertGreaterThan(answers.filter { $0.intent != nil }.count, answers.count / 2)
+        var understood = 0
+        for text in bundle.realTexts {
+            if try await engine.answer(text).intent != nil { understood += 1 }
+        }
+        XCTAssertGreaterThan(understood, bundle.realTexts.count / 2)
     }
 
     /// The app asks LiteRT for neither, whose Swift interface has other names in every release.

@@ -90,6 +90,7 @@ def make_settings(folder: Path, data: Path, bert: Path) -> Path:
         least_steps = 1
         batch_size = 16
         augment = 0
+        label_weight = 0.1
         [gates]
         min_retention = 0.9
     """

@@ -91,6 +91,7 @@ def make_settings(folder: Path, data: Path, bert: Path) -> Path:
         least_steps = 1
         batch_size = 16
         augment = 0
+        label_weight = 0.1
         [gates]
         min_retention = 0.9
         max_probe_error = 0.5  # on odd texts, 32 columns are further off than useful models

@@ -94,7 +94,6 @@ def make_settings(folder: Path, data: Path, bert: Path) -> Path:
         label_weight = 0.1
         [gates]
         min_retention = 0.9
-        max_probe_error = 0.5  # on odd texts, 32 columns are further off than useful models
     """
     (folder / SETTINGS).write_text(textwrap.dedent(settings), encoding="utf-8")
     return folder / SETTINGS

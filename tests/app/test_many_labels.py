@@ -51,7 +51,7 @@ def make_teacher(folder, labels):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("labels", [2, 150])
+@pytest.mark.parametrize("labels", [2, 150, 1000])
 def test_labels_run_end_to_end(tmp_path, labels):
     data = make_data(tmp_path / "data.jsonl", labels)
     teacher = make_teacher(tmp_path / "bert", labels)

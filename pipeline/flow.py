@@ -1,6 +1,7 @@
 """The main jobs, one stage a line: labelled text or a fine-tuned model in, a sealed bundle out."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from .base.workers import side_by_side
 from .bundle.manifest import check_names
 from .data.corpus import load_corpus, read_replies
 from .learn import team
+from .models.encoders import pin
 
 
 def run(config: RunConfig, out: Path, *, fresh: bool = False) -> RunResult | NotRun:
@@ -35,6 +37,7 @@ def run(config: RunConfig, out: Path, *, fresh: bool = False) -> RunResult | Not
         check_out(out)
     held = lock(out) if team.is_main() else nullcontext()
     with held, team.one_thread(), side_by_side(config.processes):
+        config = _pinned(config)
         corpus = load_corpus(config.data, config.seed)
         replies = read_replies(config.data, corpus.labels)
         check_names(corpus.name, corpus.labels, config.data.out_of_scope_label)
@@ -73,6 +76,7 @@ def package(config: RunConfig, out: Path, *, fresh: bool = False) -> Packaged:
     """
     check_out(out)
     with lock(out), team.one_thread(), side_by_side(config.processes):
+        config = _pinned(config)
         adopted = as_is.adopt(config, Cache(out, fresh=fresh))
         job, learned = adopted.job, adopted.learned
         replies = read_replies(config.data, job.corpus.labels)
@@ -93,3 +97,13 @@ def package(config: RunConfig, out: Path, *, fresh: bool = False) -> Packaged:
         write_packaged(result)
         write_package_report(result)
     return result
+
+
+def _pinned(config: RunConfig) -> RunConfig:
+    """`config` with the commits of models that come from the hub, which so stand in the bundle."""
+    donor = config.student.donor
+    return replace(
+        config,
+        teacher=replace(config.teacher, source=pin(config.teacher.source)),
+        student=replace(config.student, donor=donor and pin(donor)),
+    )

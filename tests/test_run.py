@@ -117,14 +117,17 @@ def test_second_run_on_a_busy_folder_says_so(toy_config, tmp_path):
     assert "another run is at work there" in done.stderr
 
 
-def test_target_without_its_toolchain_is_reported_as_not_run(toy_config, tmp_path):
-    # A stand-in for a platform without coremltools: its import fails.
+def test_target_without_its_toolchain_is_reported_as_not_run(toy_config, toy_run, tmp_path):
+    # A stand-in for a platform without coremltools: its import fails. The student is reused.
+    out = shutil.copytree(toy_run, tmp_path / "build")
+    shutil.rmtree(out / "artifacts" / "coreml")
+    shutil.rmtree(out / "bundle")
     script = (
         "import sys; sys.modules['coremltools'] = None\n"
         "sys.argv = ['pocketbert', 'run', '--processes', '1', '--allow-missing', *sys.argv[1:]]\n"
         "from pocketbert.app.cli.main import main; main()\n"
     )
-    flags = ("--config", str(toy_config), "--out", str(tmp_path / "build"))
+    flags = ("--config", str(toy_config), "--out", str(out))
     done = subprocess.run(
         [sys.executable, "-c", script, *flags],
         capture_output=True,
@@ -132,7 +135,7 @@ def test_target_without_its_toolchain_is_reported_as_not_run(toy_config, tmp_pat
     )
     assert done.returncode == 0, done.stderr
     assert "not run: coreml: coremltools cannot be imported here" in done.stdout
-    manifest = json.loads((tmp_path / "build" / "bundle" / "manifest.json").read_text())
+    manifest = json.loads((out / "bundle" / "manifest.json").read_text())
     assert list(manifest["artifacts"]) == ["tflite"]
 
 

@@ -77,6 +77,7 @@ def make_settings(folder: Path, data: Path, bert: Path) -> Path:
     """Write the settings of a run of seconds over these into `folder`."""
     settings = f"""
         targets = ["tflite", "coreml"]
+        processes = 1  # a second one imports for longer than all of this takes
         [data]
         source = {json.dumps(str(data))}
         [teacher]
@@ -90,6 +91,7 @@ def make_settings(folder: Path, data: Path, bert: Path) -> Path:
         least_steps = 1
         batch_size = 16
         augment = 0
+        label_weight = 0.1
         [gates]
         min_retention = 0.9
     """

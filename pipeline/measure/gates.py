@@ -301,9 +301,13 @@ def _decision_failures(target: str, same: float, limit: float) -> list[str]:
 
 
 def _probe_errors(measured: Logits, student: Logits) -> Logits:
-    """Of each odd or long text, the error of its logits as a share of their spread."""
+    """Of each odd or long text, the error of its logits as a share of their spread.
+
+    At least that of every other text: between two labels, one may lie where both logits are alike.
+    """
     spread = np.linalg.norm(student - student.mean(1, keepdims=True), axis=1)
-    errors: Logits = np.linalg.norm(measured - student, axis=1) / np.maximum(spread, 1e-6)
+    usual = max(float(np.median(spread)), 1e-6)
+    errors: Logits = np.linalg.norm(measured - student, axis=1) / np.maximum(spread, usual)
     return errors
 
 

@@ -24,6 +24,8 @@ HUB_FILES = ["*.json", "*.safetensors", "*.model", "merges.txt", PIECES]
 def locate(source: str) -> Path:
     """Folder of the encoder: the packaged MiniLM, a local folder, or one fetched from the hub.
 
+    A name of the hub may end in `@` and a revision: a branch, a tag or a commit.
+
     Raises:
         ModelError: nothing is there, or the packaged weights are not those that were pinned.
     """
@@ -37,15 +39,27 @@ def locate(source: str) -> Path:
             f"{source}: no such teacher folder. Give a folder with config.json, "
             f"model.safetensors and vocab.txt, a hub name, or {MINILM!r}."
         )
-    from huggingface_hub import snapshot_download
+    import huggingface_hub
 
+    name, _, revision = source.partition("@")
     try:
-        return Path(snapshot_download(source, allow_patterns=HUB_FILES))
+        fetched = huggingface_hub.snapshot_download(
+            name, revision=revision or None, allow_patterns=HUB_FILES
+        )
+        return Path(fetched)
     except Exception as error:  # the hub client raises network and naming errors of many kinds
         raise ModelError(
             f"{source}: not a local folder, and the hub did not give it "
             f"({type(error).__name__}). Check the name and the network."
         ) from error
+
+
+def pin(source: str) -> str:
+    """`source` with the commit that it stands for now, where it is a name of the hub."""
+    if source == MINILM or Path(source).is_dir():
+        return source
+    folder = locate(source)  # whose name is the commit
+    return f"{source.partition('@')[0]}@{folder.name}"
 
 
 def load_encoder(folder: Path, max_length: int) -> tuple[BertModel, Vocabulary]:

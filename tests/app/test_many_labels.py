@@ -60,7 +60,7 @@ def test_labels_run_end_to_end(tmp_path, labels):
         data=DataConfig(source=str(data)),
         teacher=TeacherConfig(source=str(teacher)),
         student=StudentSpec(layers=1, hidden=128, vocabulary=None, max_length=16),
-        distill=DistillConfig(epochs=1, least_steps=400, augment=0),
+        distill=DistillConfig(epochs=1, least_steps=max(400, 2 * labels), augment=0),
     )
     result = run(config, tmp_path / "out")
     assert result.failures == ()

@@ -144,6 +144,7 @@ def asked(folder, targets=("tflite", "coreml"), vocabulary=None, **data):
     return replace(
         AS_IS,
         targets=targets,
+        processes=1,
         data=replace(AS_IS.data, **data),
         teacher=TeacherConfig(source=str(folder)),
         student=replace(AS_IS.student, vocabulary=vocabulary, max_length=32),

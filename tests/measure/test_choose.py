@@ -110,9 +110,10 @@ def test_limit_decides(chosen, lower, monkeypatch):
     assert chosen(Lossy(lower), loose).recipe.name == "int4-embedding"
 
 
-def test_auto_on_the_command_line_records_why(toy_config, tmp_path):
+def test_auto_on_the_command_line_records_why(toy_config, toy_run, tmp_path):
+    out = shutil.copytree(toy_run, tmp_path / "build")  # whose student is reused
     flags = ("--config", str(toy_config), "--targets", "tflite", "--recipe", "auto")
-    done = pocketbert("run", "--out", str(tmp_path / "build"), *flags)
+    done = pocketbert("run", "--out", str(out), *flags)
     assert done.returncode == 0, done.stdout + done.stderr
     manifest = json.loads((tmp_path / "build/bundle/manifest.json").read_text(encoding="utf-8"))
     assert manifest["artifacts"]["tflite"]["reason"].endswith("taken")

@@ -17,6 +17,7 @@ from pocketbert.measure.gates import (
     SMALLEST_TOLERANCE,
     judge,
     over_parts,
+    probe_failures,
     probe_texts,
     run_texts,
 )
@@ -253,3 +254,12 @@ def test_runner_gets_the_shortest_length_that_fits(artifact):
     mask = (np.arange(30) < np.array([[4], [12], [30]])).astype(np.int64)
     runner.logits(ids, mask)
     assert seen == [8, 16, 32]
+
+
+def test_a_text_between_two_labels_is_not_held_to_its_own_small_spread():
+    student = np.array([[4.0, -4.0], [-5.0, 5.0], [0.05, -0.05]], np.float32)
+    near = student + np.float32([0.05, -0.05])  # half of the last one's spread
+    assert probe_failures("x", near, student, 0.25) == []
+    wrong = student.copy()
+    wrong[2] = (3.0, -3.0)  # planted
+    assert "1 of 3 odd or long texts" in probe_failures("x", wrong, student, 0.25)[0]

@@ -5,7 +5,7 @@ import pytest
 
 from pocketbert.base.errors import ModelError
 from pocketbert.models import encoders
-from pocketbert.models.encoders import load_encoder, locate
+from pocketbert.models.encoders import load_encoder, locate, pin
 
 
 @pytest.fixture
@@ -34,6 +34,23 @@ def test_name_that_no_hub_gives_is_an_error(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ModelError, match="no-such/bert: not a local folder, and the hub"):
         locate("no-such/bert")
+
+
+def test_a_name_of_the_hub_is_pinned_to_its_commit(monkeypatch, bert, tmp_path):
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    asked = []
+
+    def snapshot_download(name, *, revision, allow_patterns):
+        asked.append((name, revision))
+        return str(tmp_path / "snapshots" / commit)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    assert pin("someone/bert") == f"someone/bert@{commit}"
+    assert pin("someone/bert@v1.0") == f"someone/bert@{commit}"
+    locate(f"someone/bert@{commit}")
+    assert asked == [("someone/bert", None), ("someone/bert", "v1.0"), ("someone/bert", commit)]
+    assert pin("minilm") == "minilm"
+    assert pin(str(bert)) == str(bert)
 
 
 def test_teacher_that_is_no_bert_is_refused(bert):

@@ -152,8 +152,8 @@ def test_file_tells_nothing_of_where_and_when_it_was_made(artifact):
     assert "Date" not in (artifact.path / "metadata.json").read_text()
 
 
-def test_run_seals_a_bundle_that_apples_runtime_answers(core_ai, toy_config, tmp_path):
-    out = tmp_path / "build"
+def test_run_seals_a_bundle_that_apples_runtime_answers(core_ai, toy_config, toy_run, tmp_path):
+    out = shutil.copytree(toy_run, tmp_path / "build")  # whose student is reused
     done = pocketbert("run", "--config", str(toy_config), "--targets", "coreai", "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert "Core AI 1.0.0b3, Apple's runtime" in done.stdout

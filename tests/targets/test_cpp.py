@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import pocketbert
-from pocketbert.base.recipes import RECIPES
 from pocketbert.targets import get_target
 
 SOURCE = Path(pocketbert.__file__).parent / "measure" / "native" / "executorch_runner.cpp"
@@ -39,10 +38,9 @@ def runner(tmp_path_factory):
     return program
 
 
-@pytest.fixture(scope="module")
-def artifact(toy_student, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pte")
-    return get_target("executorch").lower(toy_student, folder, RECIPES["int8"])
+@pytest.fixture
+def artifact(lowered):
+    return lowered("executorch")
 
 
 def run(runner, file, lines):

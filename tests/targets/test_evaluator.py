@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from pocketbert.base.errors import BundleError
-from pocketbert.base.recipes import RECIPES
 from pocketbert.targets import get_target
 from pocketbert.targets.coreml.evaluator import OPERATIONS
 
@@ -19,9 +18,8 @@ def arrays(*shapes):
 
 
 @pytest.mark.parametrize(("recipe", "share"), [("float", 0.005), ("int8", 0.05)])
-def test_package_on_disk_computes_the_student(toy_student, tmp_path, recipe, share):
-    target = get_target("coreml")
-    runner = target.load(target.lower(toy_student, tmp_path, RECIPES[recipe]))
+def test_package_on_disk_computes_the_student(toy_student, lowered, recipe, share):
+    runner = get_target("coreml").load(lowered("coreml", recipe))
     texts = ["turn on the lights", "play jazz", "", "is it cold today and will it rain"]
     encoded = toy_student.vocabulary.encode(texts)
     logits = runner.logits(encoded.input_ids, encoded.attention_mask)
@@ -50,10 +48,9 @@ def value_inference(path, inputs):
 
 
 @pytest.mark.parametrize("recipe", ["float", "int8"])
-def test_second_reader_of_the_package_computes_the_same(toy_student, tmp_path, recipe):
-    target = get_target("coreml")
-    artifact = target.lower(toy_student, tmp_path, RECIPES[recipe])
-    runner = target.load(artifact)
+def test_second_reader_of_the_package_computes_the_same(toy_student, lowered, recipe):
+    artifact = lowered("coreml", recipe)
+    runner = get_target("coreml").load(artifact)
     for text in ("turn on the lights", "", "is it cold today and will it rain"):
         encoded = toy_student.vocabulary.encode([text], toy_student.vocabulary.max_length)
         ids, mask = encoded.input_ids.astype(np.int32), encoded.attention_mask.astype(np.int32)

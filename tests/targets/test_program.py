@@ -17,7 +17,6 @@ from executorch.backends.xnnpack.serialization.xnnpack_graph_serialize import (
     serialize_xnnpack_binary,
 )
 
-from pocketbert.base.recipes import RECIPES
 from pocketbert.targets import get_target
 from pocketbert.targets.executorch import profile
 from pocketbert.targets.executorch.program import parse_graph, read_delegate
@@ -58,7 +57,7 @@ def test_int8_products_are_known_by_their_data_types(inputs, weights, products):
     assert (found.count, found.int8_products) == (2, products)
 
 
-def test_host_that_cannot_run_the_file_reads_the_same(toy_student, tmp_path, monkeypatch):
+def test_host_that_cannot_run_the_file_reads_the_same(lowered, monkeypatch):
     # Planted: a runtime that answers nothing. A gate that ran the file, and asked for the names
     # of the kernels, failed right files on processors for which XNNPACK has others.
     def refuse(*_, **__):
@@ -68,9 +67,7 @@ def test_host_that_cannot_run_the_file_reads_the_same(toy_student, tmp_path, mon
 
     monkeypatch.setattr(portable_lib, "_load_for_executorch", refuse)
     monkeypatch.setattr(profile, "time_operators", refuse)
-    target = get_target("executorch")
-    contents = target.read(target.lower(toy_student, tmp_path, RECIPES["int8"]))
-    (graph,) = contents.graphs
+    (graph,) = get_target("executorch").read(lowered("executorch")).graphs
     assert graph.int8_products == 14
     assert graph.delegated > 50
 

@@ -31,7 +31,7 @@ def test_main_run_prints_every_artefact_and_the_next_command(main_run):
 
 def test_main_run_says_each_step_once_and_nothing_else_on_stderr(main_run):
     steps = (main_run[0].parent / "stderr.txt").read_text(encoding="utf-8").splitlines()
-    assert steps[0] == "Teacher reads training …"
+    assert steps[0] == "Teacher reads the texts …"
     assert all(step.endswith(" …") for step in steps), steps
     assert len(set(steps)) == len(steps)
 

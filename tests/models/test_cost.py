@@ -49,7 +49,8 @@ def test_counted_bytes_are_near_those_of_real_artefacts(main_run):
     for name in ("tflite", *["tflite-task"] * extras.TFLITE_SUPPORT):
         stored = made["verdicts"][name]["stored"]
         size = stored["size_bytes"] - stored["bytes_by_part"]["vocabulary"]
-        assert counted_bytes == pytest.approx(size, rel=0.1)
+        # TFLite has four bytes of scale and eight of zero point for each row of the table.
+        assert counted_bytes == pytest.approx(size - 12 * spec.vocabulary, rel=0.05)
 
 
 def test_narrow_embedding_is_smaller_and_costs_work():

@@ -10,6 +10,7 @@ import pytest
 from command import pocketbert, pocketbert_process
 
 from pocketbert.app.result import read_result
+from pocketbert.base.errors import NotRun
 from pocketbert.base.files import tree_digest
 
 
@@ -17,7 +18,10 @@ def test_main_run_reaches_what_it_promises(main_run):
     result = read_result(main_run[0])
     kept = result.student.evaluation.accuracy / result.teacher.evaluation.accuracy
     assert kept >= 0.98
-    for verdict in result.verdicts.values():
+    # tflite-support and Core AI have no wheels for some Pythons.
+    made = {name: v for name, v in result.verdicts.items() if not isinstance(v, NotRun)}
+    assert result.verdicts.keys() - made.keys() <= {"tflite-task", "coreai"}
+    for verdict in made.values():
         assert verdict.failures == ()
         assert abs(verdict.evaluation.accuracy - result.student.evaluation.accuracy) <= 0.005
         assert verdict.agreement >= 0.99

@@ -18,8 +18,10 @@ from pocketbert.measure.record import LatencyRecord, Steps, summarize
 
 RULES = Rules(queries=5, seconds=0.0)
 # Answers like Xcode's, to the calls that the driver makes; the app is a file that it copies.
+# Its second line is Python's start to a shell and a string to Python: no blank may stand in "#!".
 XCRUN = """
-    #!{python}
+    #!/bin/sh
+    "exec" "{python}" "$0" "$@"
     import json, pathlib, shutil, sys
     given = " ".join(sys.argv[1:])
     state = json.loads(pathlib.Path({state!r}).read_text())

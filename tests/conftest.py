@@ -56,6 +56,7 @@ def main_run_begins(
     if not first or not any(map(_needs_main_run, request.session.items)):
         yield
         return
+    tmp_path_factory.getbasetemp()  # made before the thread asks for it, too, and fails
     making = Thread(target=_make_main_run, args=(tmp_path_factory,))
     making.start()
     yield

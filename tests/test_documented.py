@@ -91,6 +91,9 @@ def test_planted_command_is_found(command):
 # A whole search, long measuring and real training are cut short; the last of equal flags counts.
 SHORT = {"run": ["--config", "toy.toml"], "search": ["--config", "toy.toml", "--budget", "20s"]}
 SHORT["bench"] = ["--seconds", "1"]
+# The toy reads 32 tokens. Texts that it can't tell apart are a matter of chance, in int8 too.
+SHORT["package"] = ["--max-length", "32", "--min-agreement", "0.9"]
+SHORT["package"] += ["--set", "gates.min_same_decisions=0.9"]
 ELSEWHERE = {"android": "adb", "ios": "xcrun"}  # what measures there needs
 
 
@@ -98,7 +101,7 @@ ELSEWHERE = {"android": "adb", "ios": "xcrun"}  # what measures there needs
 def reader(tmp_path, toy_run, toy_config, toy_data):
     """A folder with builds, data, keys and the two apps."""
     rows = [json.loads(line) for line in toy_data.read_text(encoding="utf-8").splitlines()]
-    for name in ("intents.csv", "new_requests.csv"):
+    for name in ("intents.csv", "new_requests.csv", "texts.csv"):
         with (tmp_path / name).open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, ["text", "intent"])
             writer.writeheader()
@@ -109,6 +112,7 @@ def reader(tmp_path, toy_run, toy_config, toy_data):
     for name in ("build", "other-build"):
         shutil.copytree(toy_run, tmp_path / name)
     shutil.copytree(toy_run / "bundle", tmp_path / "shipped" / "bundle")
+    shutil.copytree(toy_run / "student", tmp_path / "my-classifier")
     for name in ("android_demo", "ios_demo"):
         ignored = shutil.ignore_patterns("build", ".build", ".gradle")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)

@@ -281,3 +281,11 @@ def _exchange(one: Path, other: Path) -> bool:
     if hasattr(library, "renamex_np"):
         return bool(library.renamex_np(*names, flag) == 0)
     return False
+
+
+def remove_marked(folder: Path, mark: str) -> None:
+    """Remove `folder`, the file `mark` last: killed half-way, it is still known for ours."""
+    for file in folder.iterdir():
+        if file.name != mark:
+            file.unlink()
+    shutil.rmtree(folder)

@@ -5,7 +5,6 @@ they are read; so what it prepared is written here.
 """
 
 import json
-import shutil
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..base.errors import ModelError
-from ..base.files import clean_up, first_beyond, replacing_folder, write_json
+from ..base.files import clean_up, first_beyond, remove_marked, replacing_folder, write_json
 from . import team
 
 RECORD = "checkpoint.json"
@@ -71,7 +70,7 @@ def _drop(folder: Path, before: int | None) -> None:
     """Remove the checkpoints of steps before `before`, or all of them."""
     for old in filter(is_step, folder.iterdir()):
         if (before is None or int(old.name) < before) and foreign(old) is None:
-            shutil.rmtree(old)
+            remove_marked(old, RECORD)
 
 
 def last(checkpoints: Checkpoints | None) -> Path | None:

@@ -4,7 +4,6 @@ Each shard's rows are a file, so that a killed run reads again only what it had 
 """
 
 import re
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -19,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from torch import nn
 
 from ..base.arrays import Logits
-from ..base.files import first_beyond, replacing_file
+from ..base.files import first_beyond, remove_marked, replacing_file
 from ..base.workers import Call, Workers, workers
 from ..models.batches import SHARD, run_shard
 from ..models.encoders import load_encoder
@@ -105,7 +104,7 @@ def clear(folder: Path, but: str = "") -> None:
     """Remove the folders of shards in `folder`, `but` one, and `folder` once it is empty."""
     for path in folder.glob("*"):
         if path.is_dir() and path.name != but and foreign(path) is None:
-            shutil.rmtree(path)
+            remove_marked(path, RECORD)
     for aside in folder.glob(".*.safetensors.*"):  # of a process killed while it wrote
         aside.unlink()
     with suppress(OSError):  # it is not there, or holds something else, which stays

@@ -10,6 +10,7 @@ from pocketbert.base.errors import PipelineError
 from pocketbert.base.files import (
     clean_up,
     refuse_other_file,
+    remove_marked,
     replacing_file,
     replacing_folder,
     sha256,
@@ -277,3 +278,12 @@ def test_other_file_is_not_overwritten(tmp_path):
         refuse_other_file(page, "ours")
     page.write_text("it is ours")
     refuse_other_file(page, "ours")
+
+
+def test_folder_removed_half_way_keeps_its_mark(tmp_path, monkeypatch):
+    for name in ("a", "mark", "z"):
+        (tmp_path / name).touch()
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr("shutil.rmtree", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        remove_marked(tmp_path, "mark")
+    assert [file.name for file in tmp_path.iterdir()] == ["mark"]

@@ -1,9 +1,7 @@
 """Small real parts that many tests share: a data set, a BERT teacher, and one full run."""
 
-import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Thread
 
@@ -18,10 +16,10 @@ import torch
 import toy
 from command import pocketbert_process
 from playwright.sync_api import Browser
-from pydantic import TypeAdapter
 from sharing import shared
 from transformers import BertConfig
 
+from pocketbert.app.stages.one_target import read_artifact, write_artifact
 from pocketbert.base.config import DataConfig, StudentSpec, TeacherConfig
 from pocketbert.base.recipes import RECIPES
 from pocketbert.data.corpus import Corpus, load_corpus
@@ -153,14 +151,9 @@ def lowered(
 
     def lower(name: str, recipe: str = "int8") -> Artifact:
         def make(folder: Path) -> None:
-            artifact = get_target(name).lower(toy_student, folder, RECIPES[recipe])
-            described = {**asdict(artifact), "path": artifact.path.name}
-            (folder / "artifact.json").write_text(json.dumps(described), encoding="utf-8")
+            write_artifact(folder, get_target(name).lower(toy_student, folder, RECIPES[recipe]))
 
-        folder = shared(tmp_path_factory, f"lowered-{name}-{recipe}", make)
-        described = json.loads((folder / "artifact.json").read_text(encoding="utf-8"))
-        artifact = TypeAdapter(Artifact).validate_python(described)
-        return replace(artifact, path=folder / artifact.path)
+        return read_artifact(shared(tmp_path_factory, f"lowered-{name}-{recipe}", make))
 
     return lower
 

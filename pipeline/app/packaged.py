@@ -1,27 +1,25 @@
 """What packaging a classifier as it is found, put together."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..base.errors import NotRun
 from ..base.files import write_json
 from ..measure.gates import Verdict
 from ..measure.record import LatencyRecord
 from ..models.metrics import Evaluation
-from .folders import PACKAGED, REPORT
+from .folders import PACKAGED
+from .result import Outcome, to_json
 from .stages.judge import Models
 from .stages.package import Adopted, is_labelled, list_not_run
 from .stages.ship import Verified, list_failures
 
 
 @dataclass(frozen=True)
-class Packaged:
+class Packaged(Outcome):
     """Everything `pocketbert package` has to tell."""
 
-    out: Path
-    bundle: Path | NotRun
     model: str
     architecture: str
     labels: int
@@ -35,11 +33,6 @@ class Packaged:
     findings: tuple[str, ...]
     not_run: Mapping[str, NotRun]  # gates and figures that could not be had from what was given
     failures: tuple[str, ...]
-
-    @property
-    def report(self) -> Path:
-        """Where its page is put."""
-        return self.out / REPORT
 
 
 def assemble_package(
@@ -74,12 +67,3 @@ def assemble_package(
 def write_packaged(result: Packaged) -> None:
     """Write `result` into its folder."""
     write_json(result.out / PACKAGED, to_json(result))
-
-
-def to_json(result: Packaged) -> dict[str, Any]:
-    """The result as plain values, for machines; paths relative to the output folder."""
-    plain = asdict(result)
-    plain["out"] = result.out.as_posix()
-    if isinstance(result.bundle, Path):
-        plain["bundle"] = result.bundle.relative_to(result.out).as_posix()
-    return plain

@@ -41,11 +41,22 @@ class Confusion:
 
 
 @dataclass(frozen=True)
-class RunResult:
-    """Everything `pocketbert run` has to tell."""
+class Outcome:
+    """What every command that makes a bundle has to tell."""
 
     out: Path
     bundle: Path | NotRun
+
+    @property
+    def report(self) -> Path:
+        """Where its page is put."""
+        return self.out / REPORT
+
+
+@dataclass(frozen=True)
+class RunResult(Outcome):
+    """Everything `pocketbert run` has to tell."""
+
     data: str
     score: Score  # what the highest logit tells
     rows: Mapping[str, int]  # texts by part, and out-of-scope ones
@@ -62,11 +73,6 @@ class RunResult:
     confusions: tuple[Confusion, ...]
     failures: tuple[str, ...]
     reused: tuple[str, ...]  # stages that had not changed
-
-    @property
-    def report(self) -> Path:
-        """Where the run puts its page."""
-        return self.out / REPORT
 
 
 @dataclass(frozen=True)
@@ -177,7 +183,7 @@ def write_result(result: RunResult) -> None:
     write_json(result.out / RESULT, to_json(result))
 
 
-def to_json(result: RunResult) -> dict[str, Any]:
+def to_json(result: Outcome) -> dict[str, Any]:
     """The result as plain values, for machines; paths relative to the output folder."""
     plain = asdict(result)
     plain["out"] = result.out.as_posix()

@@ -32,7 +32,7 @@ def package(
     """Lower, verify and seal a fine-tuned classifier as it is: no distillation, no training."""
     _refuse_training(settings)
     from ...flow import package
-    from ..packaged import to_json
+    from ..result import to_json
     from .show import runs as show
 
     asked = replace(settings, teacher=replace(settings.teacher, source=model))

@@ -173,7 +173,7 @@ def training(ended: TrainingEnded) -> Markup:
     figure, axes = new_figure(2.6)
     axes.plot(*zip(*ended.losses, strict=True), color=BLUE, label="loss")
     axes.set_xlabel("step")
-    axes.set_ylabel("loss, mean since the last point")
+    axes.set_ylabel("loss")
     axes.set_ylim(bottom=0)
     if ended.scores:
         right = axes.twinx()

@@ -101,6 +101,14 @@ def toy_teacher(toy_corpus: Corpus, toy_bert: Path) -> Teacher:
 
 
 @pytest.fixture(scope="session")
+def teacher_folder(toy_teacher: Teacher, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy teacher, saved."""
+    folder = tmp_path_factory.mktemp("teacher")
+    toy_teacher.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def toy_transfer_set(toy_teacher: Teacher, toy_corpus: Corpus) -> TransferSet:
     """What the toy teacher says of the toy texts."""
     return make_transfer_set(toy_teacher, toy_corpus, 0)

@@ -6,23 +6,20 @@ they are read; so what it prepared is written here.
 
 import json
 from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..base.errors import ModelError
 from ..base.files import clean_up, first_beyond, remove_marked, replacing_folder, write_json
-from . import team
 
 RECORD = "checkpoint.json"
 TENSORS = "state.safetensors"
-RANDOM = "random_{}.safetensors"  # one a process
 
 
 @dataclass(frozen=True)
@@ -46,9 +43,7 @@ class State:
 
 def foreign(folder: Path) -> Path | None:
     """The first file in `folder`, that of one step, that no training left there."""
-    random = {file.name for file in folder.glob(RANDOM.format("*"))}
-    ours = (folder / RECORD).is_file()
-    return first_beyond(folder, {RECORD, TENSORS, *random} if ours else ())
+    return first_beyond(folder, {RECORD, TENSORS} if (folder / RECORD).is_file() else ())
 
 
 def is_step(folder: Path) -> bool:
@@ -108,14 +103,10 @@ def save(
 ) -> None:
     """Write the checkpoint of `step`, whole or not at all, then drop those before.
 
-    Every process calls this; the main one writes all but the others' random numbers.
+    Every process calls this, and the main one writes.
     """
-    main = accelerator.is_main_process
-    kept = folder / f"{step:09}"
-    with replacing_folder(kept, foreign) if main else nullcontext() as new:
-        place = Path(team.broadcast(str(new)))  # which only the main process has made
-        save_file(_random(accelerator.device), place / RANDOM.format(accelerator.process_index))
-        if new is not None:
+    if accelerator.is_main_process:
+        with replacing_folder(folder / f"{step:09}", foreign) as new:
             moments, groups = _split(state.optimizer.state_dict())
             save_file(_tensors(state.modules) | moments, new / TENSORS)
             scaler = accelerator.scaler.state_dict() if accelerator.scaler else None
@@ -127,13 +118,12 @@ def save(
                 "scaler": scaler,
             }
             write_json(new / RECORD, record)
-        accelerator.wait_for_everyone()
-    if main:
         _drop(folder, step)
+    accelerator.wait_for_everyone()
 
 
 def restore(accelerator: Accelerator, folder: Path, state: State) -> None:
-    """Give `state` and the random numbers what the checkpoint in `folder` holds.
+    """Give `state` what the checkpoint in `folder` holds.
 
     Raises:
         ModelError: it cannot be read, or is of another module.
@@ -147,9 +137,6 @@ def restore(accelerator: Accelerator, folder: Path, state: State) -> None:
         state.tally.update(record["tally"])
         if accelerator.scaler:
             accelerator.scaler.load_state_dict(record["scaler"])
-        _set_random(
-            load_file(folder / RANDOM.format(accelerator.process_index)), accelerator.device
-        )
     except Exception as error:  # torch, safetensors and json each raise their own
         raise _unreadable(folder, error) from error
 
@@ -198,15 +185,3 @@ def _joined(tensors: Mapping[str, Tensor], groups: list[dict[str, Any]]) -> dict
         parameter, name = key.split(".", 1)
         moments.setdefault(int(parameter), {})[name] = value
     return {"state": moments, "param_groups": groups}
-
-
-def _random(device: torch.device) -> dict[str, Tensor]:
-    """Where this process's random numbers are; word dropout and dropout draw from torch alone."""
-    states = {"cpu": torch.get_rng_state()}
-    return states | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
-
-
-def _set_random(states: Mapping[str, Tensor], device: torch.device) -> None:
-    torch.set_rng_state(states["cpu"])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(states["cuda"], device)

@@ -27,6 +27,7 @@ from .checkpoint import Checkpoints
 from .head import fit_frozen
 from .loop import Batch, Plan, train
 from .losses import OUTSIDE, label_loss, label_none, outside_loss, with_none
+from .pair import Trainers
 
 WARMUP = 0.1  # share of the steps
 MAX_NORM = 1.0  # of gradients
@@ -83,6 +84,7 @@ def fine_tune(
     *,
     seed: int = 0,
     checkpoints: Checkpoints | None = None,
+    trainers: Trainers | None = None,
 ) -> Teacher:
     """Train encoder and head together, in place; the epoch that is best on validation is kept.
 
@@ -115,8 +117,11 @@ def fine_tune(
         _plan(config, seed),
         score=score,
         checkpoints=checkpoints,
+        trainers=trainers,
     )
     teacher.head.requires_grad_(False)
+    if trainers and not trainers.writes:  # the other process of a pair, which only trains
+        return teacher
     return _with_logits(teacher, train_part)
 
 

@@ -10,9 +10,9 @@ from itertools import islice
 from math import ceil
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Sampler
@@ -23,6 +23,7 @@ from ..base.events import EpochScored, TrainingEnded, TrainingStep, emit
 from ..base.progress import track
 from . import team
 from .checkpoint import Checkpoints, State, last, newest, restore, save
+from .pair import WHOLE, Alone, Trainers
 
 Batch = dict[str, Tensor]
 POINTS = 200  # of a loss curve
@@ -46,26 +47,35 @@ class Plan:
 class LengthBatches(Sampler[list[int]]):
     """Full batches of rows of similar length, over all epochs, from step `first` on.
 
-    The order follows from the seed and the epoch alone, so that resuming meets the same batches.
-    Rows that fill up the last batch of an epoch are seen twice in it.
+    Of each batch come its `parts`, one after the other. The order follows from the seed and the
+    epoch alone, so that resuming meets the same batches. Rows that fill up the last batch of an
+    epoch are seen twice in it.
     """
 
     drop_last = True  # none is partial
 
-    def __init__(self, lengths: Sequence[int], plan: Plan, first: int = 0) -> None:
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        plan: Plan,
+        first: int = 0,
+        parts: Sequence[slice] = WHOLE,
+    ) -> None:
         self.batch_size = plan.batch_size
         self.per_epoch = -(-len(lengths) // plan.batch_size)
         self.lengths = torch.as_tensor(lengths)
         self._plan = plan
         self._first = first
+        self.parts = parts
 
     def __len__(self) -> int:
-        return self._plan.epochs * self.per_epoch - self._first
+        return (self._plan.epochs * self.per_epoch - self._first) * len(self.parts)
 
     def __iter__(self) -> Iterator[list[int]]:
         begun, seen = divmod(self._first, self.per_epoch)
         for epoch in range(begun, self._plan.epochs):
-            yield from islice(self._epoch(epoch), seen if epoch == begun else 0, None)
+            for batch in islice(self._epoch(epoch), seen if epoch == begun else 0, None):
+                yield from (batch[part] for part in self.parts)
 
     def _epoch(self, epoch: int) -> Iterator[list[int]]:
         generator = torch.Generator().manual_seed((self._plan.seed * 1_000_003 + epoch) % 2**32)
@@ -85,16 +95,26 @@ class _Kept:
     def __init__(self, module: nn.Module, share: int) -> None:
         decay = 1 - 1 / max(1, share)
         moving = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-        self.average = AveragedModel(module, multi_avg_fn=moving)
+        # Of what is trained alone: a frozen word table would be copied at every step.
+        self._trained = nn.ParameterList(p for p in module.parameters() if p.requires_grad)
+        self.average = AveragedModel(self._trained, multi_avg_fn=moving)
         self.tally: dict[str, Any] = {"score": -1.0, "epochs_since": 0}
 
-    def take_if_better(self, module: nn.Module, score: float) -> int:
+    def take(self) -> None:
+        """Take the weights as they are into the average."""
+        self.average.update_parameters(self._trained)
+
+    def take_if_better(self, score: float) -> int:
         """Take the weights where `score` is the best so far; returns the epochs since that."""
         self.tally["epochs_since"] += 1
         if score > self.tally["score"]:
             self.tally.update(score=score, epochs_since=0)
-            self.average.module.load_state_dict(module.state_dict())
+            self.average.module.load_state_dict(self._trained.state_dict())
         return int(self.tally["epochs_since"])
+
+    def give_back(self) -> None:
+        """Let the module have what was kept."""
+        self._trained.load_state_dict(self.average.module.state_dict())
 
 
 class _Curve:
@@ -138,6 +158,7 @@ def train(
     *,
     score: Callable[[], float] | None = None,
     checkpoints: Checkpoints | None = None,
+    trainers: Trainers | None = None,
 ) -> None:
     """Train `module`, in place, to minimise the loss that it returns for a batch.
 
@@ -152,6 +173,7 @@ def train(
         collate: makes the keyword arguments of `module` from row numbers.
         score: of the module as it stands, higher is better; asked after each epoch.
         checkpoints: where to keep the state, and to go on from.
+        trainers: who computes the halves of each batch; by default this process.
 
     Raises:
         PipelineError: the loss is no longer finite; says at which step.
@@ -160,24 +182,27 @@ def train(
     settings = _settings(groups, len(lengths), plan, checkpoints)
     found = newest(checkpoints, settings)
     first = int(found.name) if found else 0
-    training = _prepare(module, groups, LengthBatches(lengths, plan, first), collate, plan)
+    trainers = trainers or Alone()
+    batches = LengthBatches(lengths, plan, first, trainers.halves(plan.batch_size))
+    training = _prepare(module, groups, batches, collate, plan, trainers)
     kept, total, curve = training.kept, training.total, training.curve
     if found:
         restore(training.accelerator, found, training.state)
     stream = iter(training.loader)
     for step in track(range(first, total), plan.what):
         check = partial(_check_finite, step=step, total=total, checkpoints=checkpoints)
-        curve.add_loss(step + 1, _learn(training, next(stream), plan.max_norm, check))
+        curve.add_loss(step + 1, _learn(training, stream, step, check))
         if score is None:
-            kept.average.update_parameters(module)
+            kept.take()
         elif (step + 1) % training.per_epoch == 0:
             curve.add_score(step + 1, agreed := _agreed(score, module))
-            if kept.take_if_better(module, agreed) >= plan.patience:
+            if kept.take_if_better(agreed) >= plan.patience:
                 break
-        if checkpoints and (step + 1) % checkpoints.every == 0:
+        if checkpoints and trainers.writes and (step + 1) % checkpoints.every == 0:
             save(training.accelerator, checkpoints.folder, step + 1, training.state, settings)
-    module.load_state_dict(kept.average.module.state_dict())
+    kept.give_back()
     module.to("cpu").eval()
+    trainers.check_equal(module)
     curve.end()
 
 
@@ -185,6 +210,8 @@ def train(
 class _Training:
     """A training about to begin: what Accelerate prepared, and what will be kept."""
 
+    plan: Plan
+    trainers: Trainers
     accelerator: Accelerator
     module: Any  # as prepared: called for the loss
     loader: Any
@@ -201,11 +228,11 @@ def _prepare(
     batches: LengthBatches,
     collate: Callable[[list[int]], Batch],
     plan: Plan,
+    trainers: Trainers,
 ) -> _Training:
     accelerator = team.accelerator()
     accelerator.free_memory()  # of an earlier training
     _check_share(plan.batch_size, accelerator.num_processes)
-    set_seed(plan.seed, device_specific=True)
     module.train()
     total = plan.epochs * batches.per_epoch
     optimizer = torch.optim.AdamW(groups, fused=True)
@@ -216,23 +243,46 @@ def _prepare(
     kept = _Kept(module, int(plan.averaged_share * total))
     state = State({"module": module, "kept": kept.average}, optimizer, schedule, kept.tally)
     curve = _Curve(plan.what, total, kept.tally)
-    return _Training(accelerator, prepared, loader, state, kept, curve, total, batches.per_epoch)
+    steps = batches.per_epoch
+    return _Training(
+        plan, trainers, accelerator, prepared, loader, state, kept, curve, total, steps
+    )
 
 
 def _learn(
-    training: _Training, batch: Batch, max_norm: float, check: Callable[[Tensor, str], None]
+    training: _Training,
+    stream: Iterator[Batch],
+    step: int,
+    check: Callable[[Tensor, str], None],
 ) -> float:
     """Make one step of the optimizer; returns the loss of its batch."""
-    accelerator, state = training.accelerator, training.state
-    check(loss := training.module(**batch), "loss")
-    accelerator.backward(loss)
-    norm = accelerator.clip_grad_norm_(state.modules["module"].parameters(), max_norm)
+    accelerator, state, trainers = training.accelerator, training.state, training.trainers
+    plan, losses = training.plan, list[Tensor]()
+    rows = range(plan.batch_size)
+    for part in trainers.halves(plan.batch_size):
+        _seed(plan.seed, step, part)
+        loss = training.module(**next(stream)) * (len(rows[part]) / len(rows))
+        accelerator.backward(loss)
+        losses.append(loss.detach())
+    parameters = [*state.modules["module"].parameters()]
+    check(loss := trainers.add_up(parameters, losses), "loss")
+    norm = accelerator.clip_grad_norm_(parameters, plan.max_norm)
     if accelerator.scaler is None:  # which skips such steps itself
         check(norm, "gradient")
     state.optimizer.step()
     state.schedule.step()
     state.optimizer.zero_grad()
     return float(loss.item())
+
+
+def _seed(seed: int, step: int, part: slice) -> None:
+    """Let what a part of a batch draws follow from these alone, whichever process computes it."""
+    entropy = (seed, step, part.start or 0, team.rank())
+    (number,) = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
+    # Not `torch.manual_seed`, which keeps a trace of every call where CUDA was never used.
+    torch.default_generator.manual_seed(int(number))
+    if team.device().type == "cuda":
+        torch.cuda.manual_seed(int(number))
 
 
 def _loader(batches: LengthBatches, collate: Callable[[list[int]], Batch]) -> "DataLoader[Batch]":

@@ -6,7 +6,7 @@ from pocketbert.learn.checkpoint import RECORD, clear
 def made(folder, step, *more):
     place = folder / f"{step:09}"
     place.mkdir(parents=True)
-    for name in (RECORD, "state.safetensors", "random_0.safetensors", *more):
+    for name in (RECORD, "state.safetensors", *more):
         (place / name).write_text("x")
     return place
 

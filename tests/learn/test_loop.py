@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
+from pairs import DATA, Noisy
 
 from pocketbert.base.errors import ModelError, PipelineError
 from pocketbert.base.events import EpochScored, listening
@@ -16,24 +16,12 @@ LENGTHS = [3 + i % 7 for i in range(50)]
 STEPS = 4 * 7
 
 
-class Noisy(nn.Module):
-    """A small problem with dropout, so that random numbers matter."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.layers = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Dropout(0.3), nn.Linear(16, 1))
-
-    def forward(self, x):
-        return (self.layers(x) - x.sum(1, keepdim=True)).pow(2).mean()
-
-
 class KilledError(Exception):
     pass
 
 
 def data(rows):
-    return {"x": torch.randn(50, 4, generator=torch.Generator().manual_seed(9))[rows]}
+    return {"x": DATA[rows]}
 
 
 def trained(plan=PLAN, *, collate=data, score=None, checkpoints=None, module=None, rate=0.01):
@@ -48,7 +36,7 @@ def killed_at(step, checkpoints, **options):
     calls = itertools.count()
 
     def collate(rows):
-        if next(calls) == step:
+        if next(calls) == 2 * step:  # a batch has two halves
             raise KilledError
         return data(rows)
 
@@ -81,7 +69,7 @@ def test_resuming_does_not_repeat_steps(tmp_path):
     checkpoints, seen = Checkpoints(tmp_path / "state", 5), []
     killed_at(18, checkpoints)
     trained(collate=lambda rows: seen.append(rows) or data(rows), checkpoints=checkpoints)
-    assert len(seen) == STEPS - 15
+    assert len(seen) == 2 * (STEPS - 15)
 
 
 def test_best_epoch_is_kept_through_a_kill(tmp_path):
@@ -120,7 +108,7 @@ def test_checkpoint_of_other_settings_is_refused_and_kept(tmp_path, plan, rate, 
     assert sorted(tmp_path.rglob("*")) == kept
 
 
-@pytest.mark.parametrize("name", ["state.safetensors", "random_0.safetensors", "checkpoint.json"])
+@pytest.mark.parametrize("name", ["state.safetensors", "checkpoint.json"])
 def test_damaged_checkpoint_is_refused(tmp_path, name):
     checkpoints = Checkpoints(tmp_path / "state", 3)
     killed_at(10, checkpoints)
@@ -136,7 +124,7 @@ def test_loss_that_is_not_finite_stops_at_its_step(value):
 
     def collate(rows):
         batch = data(rows)
-        return {"x": batch["x"] * (value if next(calls) == 6 else 1)}
+        return {"x": batch["x"] * (value if next(calls) == 2 * 6 else 1)}
 
     with pytest.raises(PipelineError, match=r"The loss is (nan|inf) at step 6 of 28\. Lower"):
         trained(collate=collate)

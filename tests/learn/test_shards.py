@@ -13,13 +13,6 @@ def small_shards(monkeypatch):
     monkeypatch.setattr(shards, "SHARD", 16)
 
 
-@pytest.fixture
-def teacher_folder(toy_teacher, tmp_path):
-    (folder := tmp_path / "teacher").mkdir()
-    toy_teacher.save(folder)
-    return folder
-
-
 def planted(*_):
     raise AssertionError("this process was to read nothing")
 

@@ -15,12 +15,11 @@ from ...base.files import write_json
 from ...data.corpus import Corpus
 from ...learn import checkpoint, shards, team
 from ...learn.checkpoint import Checkpoints
-from ...learn.distill import distill, hidden_layers
-from ...learn.fit import fine_tune, fit_head, with_other
+from ...learn.distill import hidden_layers
+from ...learn.fit import fit_head, with_other
+from ...learn.pair import beside
 from ...learn.transfer import (
-    HiddenStates,
     TransferSet,
-    load_hidden,
     load_transfer_set,
     make_transfer_set,
     save_hidden,
@@ -42,6 +41,7 @@ from ..folders import (
     TRAINING,
     TRANSFER_SET,
 )
+from .train import train_student, train_teacher
 
 ROOM = "learn"  # the last whose code decides what these stages make
 
@@ -147,13 +147,16 @@ def _fine_tuned(job: Job, frozen: Path) -> Path:
     }
 
     def make(folder: Path, checkpoints: Checkpoints) -> None:
-        fine_tune(
-            load_teacher(frozen, length),
-            job.corpus,
-            config.teacher,
-            seed=config.seed,
-            checkpoints=checkpoints,
-        ).save(folder)
+        given: dict[str, Any] = {
+            "frozen": str(frozen),
+            "corpus": asdict(replace(job.corpus, unlabeled=())),  # it has no labels yet
+            "config": asdict(config.teacher),
+            "max_length": length,
+            "seed": config.seed,
+            "checkpoints": {**asdict(checkpoints), "folder": str(checkpoints.folder)},
+        }
+        with beside(train_teacher, given, config.teacher.batch_size) as trainers:
+            train_teacher(trainers, **given).save(folder)
 
     return _trained(job, TEACHER, inputs, make)
 
@@ -204,18 +207,21 @@ def distill_student(job: Job, teacher: Path, transfer_set: Path) -> Path:
         # Beside the transfer set, so that other students find them, too.
         shared = Cache(transfer_set.parent)
         decided = {"teacher": teacher, "transfer_set": transfer_set, "max_length": length}
-        distill(
-            loaded,
-            texts,
-            config.student,
-            config.distill,
-            hidden={
-                layer: _hidden(shared, loaded, texts, layer, decided)
-                for layer in hidden_layers(loaded, config.student, config.distill)
-            },
-            seed=config.seed,
-            checkpoints=checkpoints,
-        ).save(folder)
+        hidden = {
+            str(layer): str(_hidden(shared, loaded, texts, layer, decided))
+            for layer in hidden_layers(loaded, config.student, config.distill)
+        }
+        given: dict[str, Any] = {
+            "teacher": str(teacher),
+            "transfer_set": str(transfer_set),
+            "hidden": hidden,
+            "spec": asdict(config.student),
+            "config": asdict(config.distill),
+            "seed": config.seed,
+            "checkpoints": {**asdict(checkpoints), "folder": str(checkpoints.folder)},
+        }
+        with beside(train_student, given, config.distill.batch_size) as trainers:
+            train_student(trainers, **given).save(folder)
 
     return _trained(job, STUDENT, inputs, make)
 
@@ -226,11 +232,11 @@ def _hidden(
     transfer_set: TransferSet,
     layer: int,
     inputs: dict[str, Any],
-) -> HiddenStates:
+) -> Path:
     def make(folder: Path) -> None:
         save_hidden(teacher, transfer_set.texts, layer, folder)
 
-    return load_hidden(cache.shared_folder(f"{HIDDEN}/{layer}", inputs, make, room=ROOM))
+    return cache.shared_folder(f"{HIDDEN}/{layer}", inputs, make, room=ROOM)
 
 
 def _trained(

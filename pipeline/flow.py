@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .app.cache import Cache, lock
 from .app.owned import check_out
-from .app.packaged import Packaged, assemble_package, write_packaged
+from .app.packaged import Packaged, assemble_package, read_packaged, write_packaged
 from .app.report.card import write_card
 from .app.report.page import write_package_report, write_report
 from .app.result import RunResult, assemble, read_build, write_result
@@ -95,7 +95,7 @@ def package(config: RunConfig, out: Path, *, fresh: bool = False) -> Packaged:
 
         result = assemble_package(adopted, models, verified, bundle, latency)
         write_packaged(result)
-        write_package_report(result)
+        write_package_report(read_packaged(out), result.report)
     return result
 
 

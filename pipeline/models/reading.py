@@ -62,8 +62,8 @@ def check_readable(
         if reading.share_unknown > MOST_UNKNOWN:
             raise DataError(
                 f"{source}: {reading.share_unknown:.0%} of the words of the {name} part are [UNK] "
-                f"to this teacher ({_some(reading.unknown)}), and {MOST_UNKNOWN:.0%} may be. "
-                "Choose a BERT of the data's language with --teacher, for example "
+                f"to this model ({_some(reading.unknown)}), and {MOST_UNKNOWN:.0%} may be. "
+                "Choose a BERT of the data's language, for example "
                 "google-bert/bert-base-multilingual-cased."
             )
     unknown = sum((reading.unknown for reading in readings.values()), Counter[str]())
@@ -72,7 +72,7 @@ def check_readable(
     findings = []
     if unknown:
         share = unknown.total() / words
-        findings.append(f"{share:.2%} of the words are [UNK] to the teacher: {_some(unknown)}")
+        findings.append(f"{share:.2%} of the words are [UNK] to the model: {_some(unknown)}")
     if cut:
         findings.append(
             f"{cut} of {texts} texts are longer than {vocabulary.max_length} tokens and are cut: "

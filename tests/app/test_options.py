@@ -1,3 +1,7 @@
+import ast
+import re
+from pathlib import Path
+
 import pytest
 from typer import BadParameter
 from typer.testing import CliRunner
@@ -6,6 +10,8 @@ from pocketbert.app.cli import runs
 from pocketbert.app.cli.main import app
 from pocketbert.app.cli.options import to_bytes, to_seconds
 from pocketbert.base.config import SETTINGS
+
+PIPELINE = Path(runs.__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -57,3 +63,37 @@ def test_search_has_the_flags_that_it_heeds():
 @pytest.mark.parametrize("command", ["chat", "verify", "install", "eval", "bench", "diff"])
 def test_every_command_that_opens_a_bundle_takes_a_key(command):
     assert "--key" in helped(command)
+
+
+# What both `run` and `package` read. The rest trains, or belongs to one other command.
+SHARED = (
+    *("data/*.py", "models/*.py", "targets/**/*.py", "bundle/[!c]*.py", "measure/gates.py"),
+    *("measure/choose.py", "measure/host.py", "app/cache.py", "app/owned.py", "base/[!c]*.py"),
+    *("app/stages/ship.py", "app/stages/judge.py", "app/stages/package.py"),
+)
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+OTHER_COMMAND = re.compile(r"(pocketbert \w+|pip) [^.]*")  # a remedy that says whose the flag is
+
+
+def flags_in(source):
+    """The flags that the strings of `source` name as those of the command that is running."""
+    strings = (
+        node.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    return {flag for text in strings for flag in FLAG.findall(OTHER_COMMAND.sub("", text))}
+
+
+def test_what_package_prints_names_flags_that_it_has():
+    printed = helped("package")
+    files = [file for pattern in SHARED for file in sorted(PIPELINE.glob(pattern))]
+    named = {file.name: flags_in(file.read_text(encoding="utf-8")) for file in files}
+    assert "--float" in named["gates.py"]
+    lacking = {
+        name: {flag for flag in flags if f"{flag} " not in printed} for name, flags in named.items()
+    }
+    assert not {name: flags for name, flags in lacking.items() if flags}
+    assert flags_in('f"{x}: too low. Use a larger --preset, or pocketbert run --teacher."') == {
+        "--preset"
+    }

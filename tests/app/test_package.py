@@ -15,11 +15,13 @@ from transformers import (
 )
 
 from pocketbert.app.cli.package import HEEDED
+from pocketbert.app.packaged import read_packaged
 from pocketbert.base.config import AS_IS, SETTINGS, TeacherConfig
 from pocketbert.base.config_text import to_package_command
 from pocketbert.base.errors import DataError, ModelError
 from pocketbert.bundle.open import open_bundle
 from pocketbert.flow import package
+from pocketbert.measure.record import write_record
 from pocketbert.models.adopt import check_same, open_classifier, with_vocabulary
 from pocketbert.models.lean import LeanBert
 from pocketbert.models.parts import ARCHITECTURES
@@ -189,6 +191,29 @@ def test_without_labels_it_says_which_gates_were_not_run(tmp_path):
     assert entry.temperature == 1.0
     assert entry.threshold > -100
     assert set(entry.metrics) == {"agreement"}
+
+
+def test_the_page_is_made_anew_with_what_was_measured_since(tmp_path, toy_data):
+    folder, out = make_classifier(tmp_path / "m", "bert"), tmp_path / "out"
+    out.mkdir()
+    (out / "result.json").write_text('{"learned_from": {}, "verdicts": {}}')  # of an earlier run
+    made = package(asked(folder, ("tflite",), source=str(toy_data)), out)
+    written = made.report.read_text(encoding="utf-8")
+    assert read_packaged(out).result == made
+    assert not (out / "result.json").exists()
+    made.report.unlink()
+    done = pocketbert("report", str(out))
+    assert done.returncode == 0, done.stderr
+    assert made.report.read_text(encoding="utf-8") == written
+    write_record(
+        replace(made.latency["tflite"], kind="android-device", device="Pixel of a test"),
+        out / "bench",
+    )
+    pocketbert("report", str(out))
+    assert "Latency on an Android phone" in made.report.read_text(encoding="utf-8")
+    done = pocketbert("report", str(out), str(out))
+    assert done.returncode == 2
+    assert "a packaged classifier has a page of its own" in done.stderr
 
 
 def test_labels_that_the_model_does_not_have_are_refused(tmp_path, toy_data):

@@ -27,7 +27,7 @@ def test_a_tenth_of_unknown_words_is_a_finding():
     train = ["the lamp a b", *["the lamp"] * 3]
     assert found(train, ["a b c d"]) == ()
     (finding,) = found(["the lamp a xyz", *["the lamp a b"] * 3], ["a b c d"])
-    assert finding == "5.00% of the words are [UNK] to the teacher: 'xyz'"
+    assert finding == "5.00% of the words are [UNK] to the model: 'xyz'"
 
 
 def test_texts_that_are_cut_are_counted():

@@ -70,7 +70,7 @@ def main() -> None:
         sys.exit(2)
     except Interrupted as interrupted:
         if not int(os.environ.get("RANK", "0")):  # of several processes, the first one speaks
-            kept = sys.argv[1:2] in (["run"], ["search"])
+            kept = sys.argv[1:2] in (["run"], ["package"], ["search"])
             goes_on = "; finished stages are kept, the same command goes on" * kept
             err.print(f"[bold red]pocketbert:[/] interrupted{goes_on}.")
         sys.exit(interrupted.exit_code)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ...base.config import RunConfig
-from ...base.errors import GateFailed, NotRun
+from ...base.errors import GateFailed, InputError, NotRun
 from .console import out, print_json, progress, shown
 from .options import Json, OutFolder, takes_settings, to_bytes, to_seconds
 
@@ -77,15 +77,27 @@ def search(
 
 
 def report(
-    builds: Annotated[list[Path], typer.Argument(help="Folders that pocketbert run wrote.")],
+    builds: Annotated[
+        list[Path], typer.Argument(help="Folders that pocketbert run or package wrote.")
+    ],
     file: Annotated[
         Path | None, typer.Option("--out", help="The page; default: report.html in the first.")
     ] = None,
 ) -> None:
     """Write one page of one or several builds, with everything measured since."""
     from ..folders import REPORT
-    from ..report.page import write_report
+    from ..packaged import is_packaged, read_packaged
+    from ..report.page import write_package_report, write_report
     from ..result import read_build
 
-    page = write_report([read_build(build) for build in builds], file or builds[0] / REPORT)
+    page = file or builds[0] / REPORT
+    packaged = [build for build in builds if is_packaged(build)]
+    if not packaged:
+        write_report([read_build(build) for build in builds], page)
+    elif len(builds) == 1:
+        write_package_report(read_packaged(builds[0]), page)
+    else:
+        raise InputError(
+            f"{packaged[0]}: a packaged classifier has a page of its own. Give it alone."
+        )
     out.print(f"report   {shown(page)}")

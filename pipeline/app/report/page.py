@@ -1,6 +1,6 @@
 """Results and measurements to one self-contained HTML page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from ...measure.growth import Growth, app_growth
 from ...measure.record import KINDS, LatencyRecord
 from ...models.metrics import interval
 from ..owned import REPORT_MARK
-from ..packaged import Packaged
-from ..result import Build
+from ..packaged import PackagedBuild
+from ..result import Build, Measured
 from . import charts
 from .templates import environment
 
@@ -38,57 +38,36 @@ def write_report(builds: Sequence[Build], file: Path) -> Path:
     return file
 
 
-def write_package_report(result: Packaged) -> Path:
-    """Write the page of a classifier that was packaged as it is, into its folder.
+def write_package_report(build: PackagedBuild, file: Path) -> Path:
+    """Write the page of a classifier that was packaged as it is.
 
     Raises:
-        PipelineError: a file of that name is there, and no report.
+        PipelineError: `file` is there, and no report.
     """
-    refuse_other_file(result.report, REPORT_MARK)
+    refuse_other_file(file, REPORT_MARK)
+    result = build.result
     verdicts = {n: v for n, v in result.verdicts.items() if isinstance(v, Verdict)}
-    records = [one for one in result.latency.values() if isinstance(one, LatencyRecord)]
-    timed = (
-        {"host": (records, charts.by_length(records), charts.percentiles(records))}
-        if records
-        else {}
-    )
     shown = {
         "verdicts": verdicts,
         "sizes": charts.sizes({"the model, float": result.size_bytes}, verdicts),
         "bytes": charts.bytes_by_part(verdicts) if verdicts else None,
         "growth": _growth(result.bundle),
-        "timed": timed,
-        "not_run": [
-            (what, outcome.reason)
-            for what, outcome in (
-                ("bundle", result.bundle),
-                *result.not_run.items(),
-                *result.verdicts.items(),
-                *((f"latency of {name}", record) for name, record in result.latency.items()),
-            )
-            if isinstance(outcome, NotRun)
-        ],
+        "not_run": _not_run(build, result.not_run),
+        **_measured(build),
     }
-    provenance = {}
-    if not isinstance(result.bundle, NotRun):
-        provenance = read_manifest(result.bundle).provenance.model_dump()
-    page = environment().get_template("package.html")
-    result.report.write_text(
-        page.render(result=result, shown=shown, kinds=KINDS, provenance=provenance),
-        encoding="utf-8",
+    page = (
+        environment()
+        .get_template("package.html")
+        .render(result=result, shown=shown, kinds=KINDS, provenance=build.provenance)
     )
-    return result.report
+    file.write_text(page, encoding="utf-8")
+    return file
 
 
 def _section(build: Build) -> dict[str, Any]:
     """What the template shows of one build besides its result."""
     result = build.result
     verdicts = {n: v for n, v in result.verdicts.items() if isinstance(v, Verdict)}
-    timed = [record for record in build.records if record.wall]
-    counted = [record for record in build.records if not record.wall]
-    kinds: dict[str, list[LatencyRecord]] = {}
-    for record in timed:
-        kinds.setdefault(record.kind, []).append(record)
     outside = build.student.out_of_scope
     threshold = result.student.calibration.threshold
     return {
@@ -108,13 +87,27 @@ def _section(build: Build) -> dict[str, Any]:
         "training": {
             name: charts.training(ended) for name, ended in build.training.items() if ended.losses
         },
+        "not_run": _not_run(
+            build, {"out-of-scope detection": result.student.evaluation.out_of_scope}
+        ),
+        **_measured(build),
+    }
+
+
+def _measured(build: Measured) -> dict[str, Any]:
+    """What the templates show of times, by kind of machine, and of instructions."""
+    kinds: dict[str, list[LatencyRecord]] = {}
+    for record in build.records:
+        if record.wall:
+            kinds.setdefault(record.kind, []).append(record)
+    counted = [record for record in build.records if not record.wall]
+    return {
         "timed": {
             kind: (records, charts.by_length(records), charts.percentiles(records))
             for kind, records in kinds.items()
         },
         "counted": counted,
         "instructions": charts.instructions(counted) if counted else None,
-        "not_run": _not_run(build),
     }
 
 
@@ -122,14 +115,14 @@ def _growth(bundle: Path | NotRun) -> tuple[Growth, ...]:
     return () if isinstance(bundle, NotRun) else app_growth(bundle, read_manifest(bundle))
 
 
-def _not_run(build: Build) -> list[tuple[str, str]]:
-    """Everything that this report does not show, and why."""
+def _not_run(build: Build | PackagedBuild, figures: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Everything that this report does not show, its `figures` among that, and why."""
     result = build.result
     reasons = [
         (what, outcome.reason)
         for what, outcome in (
             ("bundle", result.bundle),
-            ("out-of-scope detection", result.student.evaluation.out_of_scope),
+            *figures.items(),
             *result.verdicts.items(),
             *((f"latency of {name}", record) for name, record in result.latency.items()),
         )

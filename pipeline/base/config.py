@@ -11,6 +11,7 @@ from .recipes import RECIPES, Recipe, check_parts
 from .settings import Checked, declared_in, setting
 
 AUTO = "auto"
+ACTIVATIONS = ("gelu", "relu")  # by their names in a Hugging Face configuration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +92,9 @@ class StudentSpec(Checked):
     embedding: int | None = setting(
         64, "columns of the word table, if fewer than `hidden`; none keeps `hidden`", 4, 4096
     )
+    hidden_act: str = setting(
+        "gelu", "activation of the feed-forward blocks: gelu, or relu, which computes less"
+    )
     teacher_layers: tuple[int, ...] | None = setting(
         None, "[0, 5]: the teacher's layers to start from; none spreads them evenly", 0, 999
     )
@@ -106,6 +110,10 @@ class StudentSpec(Checked):
             raise ValueError(
                 f"teacher_layers names {len(self.teacher_layers)} layers and layers is "
                 f"{self.layers}; name as many, counted from 0"
+            )
+        if self.hidden_act not in ACTIVATIONS:
+            raise ValueError(
+                f"hidden_act is {self.hidden_act!r}; choose one of {', '.join(ACTIVATIONS)}"
             )
 
     @property

@@ -31,17 +31,17 @@ class Recipe:
 def check_parts(parts: tuple[str, ...], layers: int) -> None:
     """Raise `ValueError` where one of `parts` is none of a student with so many `layers`."""
     known = ["embedding", "pooler", "classifier"]
+    inside = ["attention", "attention.joint", "attention.output"]
+    inside += ["feed_forward", "feed_forward.expand", "feed_forward.contract"]
     for layer in (f"layers.{number}" for number in range(layers)):
-        attention = [f"attention.{part}" for part in ("query", "key", "value", "output")]
-        inside = ("attention", *attention, "feed_forward")
-        inside += ("feed_forward.expand", "feed_forward.contract")
         known += [layer, *(f"{layer}.{part}" for part in inside)]
+    known.append(f"layers.{layers - 1}.attention.query")  # whose query is of the first row alone
     for part in parts:
         if part not in known:
             raise ValueError(
                 f"--float {part}: a student of {layers} layers has no such part. Choose from "
                 f"embedding, layers.0 to layers.{layers - 1}, layers.0.attention, "
-                "layers.0.attention.query and so on, layers.0.feed_forward, pooler, classifier"
+                "layers.0.attention.joint and so on, layers.0.feed_forward, pooler, classifier"
             )
 
 

@@ -83,6 +83,7 @@ def cut_student(teacher: Teacher, texts: Sequence[str], spec: StudentSpec) -> St
         num_hidden_layers=spec.layers,
         num_attention_heads=spec.hidden // head_size,
         intermediate_size=min(4 * spec.hidden, source.intermediate_size),
+        hidden_act=spec.hidden_act,
         max_position_embeddings=spec.max_length,
         type_vocab_size=source.type_vocab_size,
         layer_norm_eps=source.layer_norm_eps,

@@ -12,7 +12,7 @@ from torch import nn
 
 from ..base.errors import ModelError
 from .batches import run_batched
-from .parts import ARCHITECTURES
+from .parts import ALLOWED, ARCHITECTURES
 from .stock import AutoModelForSequenceClassification, opening
 from .student import Student
 from .tokenizer import check_ids_equal, read_object, read_tokenizer
@@ -38,10 +38,10 @@ def open_classifier(folder: Path, max_length: int) -> Student:
             f"{', '.join(kind.__name__ for kind in ARCHITECTURES.values())}. Others may teach a "
             "student: pocketbert run --teacher."
         )
-    expected = {"hidden_act": "gelu", "activation": "gelu", "position_embedding_type": "absolute"}
-    for key, value in expected.items():
-        if config.get(key, value) != value:
-            raise ModelError(f"{folder}: {key} is {config[key]!r}, and a phone runs {value!r}.")
+    for key, values in ALLOWED.items():
+        if config.get(key, values[0]) not in values:
+            runs = " or ".join(map(repr, values))
+            raise ModelError(f"{folder}: {key} is {config[key]!r}, and a phone runs {runs}.")
     if (positions := config.get("max_position_embeddings", 512)) < max_length:
         raise ModelError(
             f"{folder}: reads {positions} tokens, fewer than max_length {max_length}. Lower it."

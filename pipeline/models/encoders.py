@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..base.errors import ModelError
 from ..base.files import sha256
+from .parts import ALLOWED
 from .stock import BertModel
 from .tokenizer import PIECES, read_object, read_tokenizer
 from .vocabulary import Vocabulary
@@ -69,11 +70,12 @@ def load_encoder(folder: Path, max_length: int) -> tuple[BertModel, Vocabulary]:
         ModelError: another architecture, a missing or damaged file, too few positions.
     """
     config = read_object(folder / "config.json")
-    expected = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
-    for key, value in expected.items():
-        if config.get(key, None if key == "model_type" else value) != value:
+    allowed = {"model_type": ("bert",), **ALLOWED}
+    for key, values in allowed.items():
+        if config.get(key, None if key == "model_type" else values[0]) not in values:
             raise ModelError(
-                f"{folder}: {key} is {config.get(key)!r}, and a BERT teacher needs {value!r}. "
+                f"{folder}: {key} is {config.get(key)!r}, and a BERT teacher needs "
+                f"{' or '.join(map(repr, values))}. "
                 "Choose a BERT, for example google-bert/bert-base-uncased; one of another kind "
                 "teaches once it is fine-tuned as a classifier (...ForSequenceClassification)."
             )

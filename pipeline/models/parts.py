@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..base.config import ACTIVATIONS
 from .stock import (
     BertForSequenceClassification,
     DistilBertForSequenceClassification,
@@ -22,6 +23,12 @@ ARCHITECTURES: dict[str, type[PreTrainedModel]] = {  # by model_type in config.j
     "bert": BertForSequenceClassification,
     "distilbert": DistilBertForSequenceClassification,
     "electra": ElectraForSequenceClassification,
+}
+# What in config.json the lean graph computes; the first is what stands there by default.
+ALLOWED = {
+    "hidden_act": ACTIVATIONS,
+    "activation": ACTIVATIONS,  # as DistilBERT calls it
+    "position_embedding_type": ("absolute",),
 }
 
 
@@ -35,6 +42,7 @@ class LayerParts:
     output: nn.Linear
     attention_norm: nn.LayerNorm
     expand: nn.Linear
+    activation: Callable[[Tensor], Tensor]
     contract: nn.Linear
     norm: nn.LayerNorm
 
@@ -85,6 +93,7 @@ def _bert_layer(layer: Any) -> LayerParts:
         output=output.dense,
         attention_norm=output.LayerNorm,
         expand=layer.intermediate.dense,
+        activation=layer.intermediate.intermediate_act_fn,
         contract=layer.output.dense,
         norm=layer.output.LayerNorm,
     )
@@ -105,6 +114,7 @@ def _distilbert(model: DistilBertForSequenceClassification) -> Parts:
                 output=layer.attention.out_lin,
                 attention_norm=layer.sa_layer_norm,
                 expand=layer.ffn.lin1,
+                activation=layer.ffn.activation,
                 contract=layer.ffn.lin2,
                 norm=layer.output_layer_norm,
             )

@@ -129,7 +129,7 @@ def test_a_planted_fault_in_the_weights_is_found(classifier):
             "is a RobertaFor, and package",
         ),
         ({"architectures": ["BertModel"]}, "is a BertModel, and package takes BertForSequence"),
-        ({"hidden_act": "relu"}, "hidden_act is 'relu', and a phone runs 'gelu'"),
+        ({"hidden_act": "silu"}, "hidden_act is 'silu', and a phone runs 'gelu' or 'relu'"),
         ({"problem_type": "multi_label_classification"}, "head is one for multi_label"),
         ({"max_position_embeddings": 16}, "reads 16 tokens, fewer than max_length 64"),
     ],
@@ -140,6 +140,19 @@ def test_what_cannot_be_packaged_is_refused_by_name(tmp_path, change, message):
     file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
     with pytest.raises(ModelError, match=message):
         open_classifier(folder, 64)
+
+
+@pytest.mark.parametrize(("kind", "key"), [("bert", "hidden_act"), ("distilbert", "activation")])
+def test_a_classifier_with_relu_answers_as_transformers_does(tmp_path, kind, key):
+    folder = make_classifier(tmp_path, kind)
+    before = lean_logits(open_classifier(folder, 64), TEXTS[0])
+    file = folder / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), key: "relu"}))
+    student = open_classifier(folder, 64)
+    check_same(student, folder, TEXTS)
+    for text in TEXTS:
+        assert torch.allclose(lean_logits(student, text), stock_logits(folder, text), atol=1e-4)
+    assert not torch.allclose(lean_logits(student, TEXTS[0]), before, atol=1e-2)
 
 
 def asked(folder, targets=("tflite", "coreml"), vocabulary=None, **data):

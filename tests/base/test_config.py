@@ -33,6 +33,7 @@ def test_configuration_is_frozen():
         ("[distill]\nepochs = 'x'", "distill.epochs: Input should be a valid integer"),
         ("[distill]\nepochs = 0", "epochs is 0; choose a value from 1"),
         ("[student]\nhidden = 4", "hidden is 4; choose a value from 8"),
+        ("[student]\nhidden_act = 'silu'", "hidden_act is 'silu'; choose one of gelu, relu"),
         ("preset = 'huge'", "preset is 'huge'; choose one of pico, nano, micro, small"),
         ("targets = []", "targets are none"),
         ("targets = ['onnx']", "targets are onnx; choose from executorch"),

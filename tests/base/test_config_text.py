@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pocketbert.base.config import PRESETS, SETTINGS, with_preset
+from pocketbert.base.config import ACTIVATIONS, PRESETS, SETTINGS, with_preset
 from pocketbert.base.config_file import load_config
 from pocketbert.base.config_text import document, read_assignments, to_command
 from pocketbert.base.errors import PipelineError
@@ -33,6 +33,8 @@ def another(one, config):
         return OTHERS[one.name]
     if one.name == "student.teacher_layers":
         return tuple(range(0, 3 * config.student.layers, 3))
+    if one.name == "student.hidden_act":
+        return next(name for name in ACTIVATIONS if name != value)
     if isinstance(value, bool):
         return not value
     if isinstance(value, (int, float)):

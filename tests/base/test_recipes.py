@@ -26,11 +26,13 @@ def test_embedding_is_stored_as_its_own_line_says():
 
 def test_plan_names_every_matrix_of_the_graph(toy_student):
     plan = LeanBert(toy_student.model, 32).storage_plan(RECIPES["int8"])
-    assert len(plan) == 1 + 2 * 6 + 2
+    assert len(plan) == 1 + 4 + 5 + 2
     assert set(plan.values()) == {"int8"}
 
 
-@pytest.mark.parametrize("part", ["layers.2", "layers.0.attention.norm", "embeddings"])
+@pytest.mark.parametrize(
+    "part", ["layers.2", "layers.0.attention.norm", "layers.0.attention.query", "embeddings"]
+)
 def test_part_that_the_student_lacks_is_refused_before_anything_is_trained(part):
     with pytest.raises(PipelineError, match=f"--float {part}: .*layers.0 to layers.1"):
         load_config(None, {"keep_float": (part,)})
@@ -38,7 +40,10 @@ def test_part_that_the_student_lacks_is_refused_before_anything_is_trained(part)
 
 def test_every_part_that_is_offered_is_in_the_graph(toy_student):
     paths = {name for name, _ in LeanBert(toy_student.model, 32).named_modules()}
-    for part in ("embedding", "layers.1.feed_forward.expand", "layers.0.attention.query", "pooler"):
+    for part in (
+        *("embedding", "layers.0.attention.joint", "layers.1.attention.joint"),
+        *("layers.1.attention.query", "layers.1.feed_forward.expand", "pooler"),
+    ):
         check_parts((part,), 2)
         assert part in paths
 

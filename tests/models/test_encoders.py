@@ -53,6 +53,15 @@ def test_a_name_of_the_hub_is_pinned_to_its_commit(monkeypatch, bert, tmp_path):
     assert pin(str(bert)) == str(bert)
 
 
+def test_a_teacher_may_have_relu_and_nothing_else_that_a_student_can_not(bert):
+    config = json.loads((bert / "config.json").read_text())
+    (bert / "config.json").write_text(json.dumps({**config, "hidden_act": "relu"}))
+    assert load_encoder(bert, 32)[0].config.hidden_act == "relu"
+    (bert / "config.json").write_text(json.dumps({**config, "hidden_act": "silu"}))
+    with pytest.raises(ModelError, match="'silu', and a BERT teacher needs 'gelu' or 'relu'"):
+        load_encoder(bert, 32)
+
+
 def test_teacher_that_is_no_bert_is_refused(bert):
     config = json.loads((bert / "config.json").read_text())
     (bert / "config.json").write_text(json.dumps({**config, "model_type": "gpt2"}))

@@ -74,6 +74,8 @@ def test_layer_norm():
         torch.from_numpy(x), (8,), torch.from_numpy(gamma), torch.from_numpy(beta), 1e-5
     )
     assert np.allclose(OPERATIONS["layer_norm"](given), expected.numpy(), atol=1e-5)
+    plain = {key: value for key, value in given.items() if key != "beta"}
+    assert np.allclose(OPERATIONS["layer_norm"](plain) + beta, expected.numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize("mode", ["EXACT", "TANH_APPROXIMATION"])

@@ -118,6 +118,7 @@ def adopted_from(adopted: Adopted) -> dict[str, Any]:
             "hidden": spec.hidden,
             "vocabulary": len(student.vocabulary),
             "max_length": spec.max_length,
+            "hidden_act": spec.hidden_act,
         },
     }
 
@@ -185,6 +186,7 @@ def _with_rules(config: RunConfig, student: Student) -> RunConfig:
         hidden=own.hidden_size,
         vocabulary=max(100, len(student.vocabulary)),
         embedding=None,
+        hidden_act=own.activation if own.model_type == "distilbert" else own.hidden_act,
         max_length=student.vocabulary.max_length,
     )
     drop = config.gates.max_accuracy_drop if is_labelled(config) else 1.0

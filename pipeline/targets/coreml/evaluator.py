@@ -186,8 +186,8 @@ def _layer_norm(a: Mapping[str, Any]) -> Array:
     x, axes = _wide(a["x"]), tuple(np.atleast_1d(a["axes"]))
     centred = x - x.mean(axes, keepdims=True)
     norm = centred / np.sqrt((centred**2).mean(axes, keepdims=True) + float(a["epsilon"]))
-    scaled: Array = norm * _wide(a["gamma"]) + _wide(a["beta"])
-    return scaled
+    scaled: Array = norm * _wide(a["gamma"])
+    return scaled + _wide(a["beta"]) if "beta" in a else scaled
 
 
 def _gelu(a: Mapping[str, Any]) -> Array:

@@ -156,6 +156,7 @@ def judge(
     agreed = agreement(readable.test, student.test)
     difference = float(np.abs(readable.test - student.test).max())
     same = _same_decisions(readable, calibration.threshold, student, gates.min_kept)
+    answered = len(corpus.test.texts) + len(corpus.test.out_of_scope)
     off = float(_probe_errors(readable.probes, student.probes).max())
     tried: dict[tuple[str, str, str], Sequence[str]] = {
         (FINITE, "all" if finite else "not all", "all"): (
@@ -163,7 +164,7 @@ def judge(
         ),
         **_label_gates(target, readable.test, student.test, corpus, evaluation, gates),
         (DECISIONS, f"{same:.1%}", f"at least {gates.min_same_decisions:.1%}"): (
-            _decision_failures(target, same, gates.min_same_decisions)
+            _decision_failures(target, same, answered, gates.min_same_decisions)
         ),
         (PROBES, f"{off:.1%}", f"at most {gates.max_probe_error:.0%} of their spread"): (
             probe_failures(target, readable.probes, student.probes, gates.max_probe_error)
@@ -290,8 +291,8 @@ def _highest(logits: Logits) -> Logits:
     return highest
 
 
-def _decision_failures(target: str, same: float, limit: float) -> list[str]:
-    if same >= limit:
+def _decision_failures(target: str, same: float, texts: int, limit: float) -> list[str]:
+    if same >= min(limit, 1 - 1 / texts):  # of few texts, a single one is no evidence
         return []
     return [
         f"{target}: answers, or does not answer, as the student on {same:.1%} of the test texts, "

@@ -15,6 +15,7 @@ from pocketbert.bundle.open import open_bundle
 from pocketbert.measure.gates import (
     LARGEST_TOLERANCE,
     SMALLEST_TOLERANCE,
+    _decision_failures,
     judge,
     over_parts,
     probe_failures,
@@ -263,3 +264,8 @@ def test_a_text_between_two_labels_is_not_held_to_its_own_small_spread():
     wrong = student.copy()
     wrong[2] = (3.0, -3.0)  # planted
     assert "1 of 3 odd or long texts" in probe_failures("x", wrong, student, 0.25)[0]
+
+
+@pytest.mark.parametrize(("other", "failures"), [(1, 0), (2, 1)])
+def test_one_other_decision_of_few_texts_is_no_evidence(other, failures):
+    assert len(_decision_failures("tflite", 1 - other / 32, 32, limit=0.97)) == failures

@@ -292,7 +292,7 @@ def _highest(logits: Logits) -> Logits:
 
 
 def _decision_failures(target: str, same: float, texts: int, limit: float) -> list[str]:
-    if same >= min(limit, 1 - 1 / texts):  # of few texts, a single one is no evidence
+    if same >= limit or round((1 - same) * texts) <= 1:  # a single text is no evidence
         return []
     return [
         f"{target}: answers, or does not answer, as the student on {same:.1%} of the test texts, "

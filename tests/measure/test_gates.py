@@ -267,5 +267,7 @@ def test_a_text_between_two_labels_is_not_held_to_its_own_small_spread():
 
 
 @pytest.mark.parametrize(("other", "failures"), [(1, 0), (2, 1)])
-def test_one_other_decision_of_few_texts_is_no_evidence(other, failures):
-    assert len(_decision_failures("tflite", 1 - other / 32, 32, limit=0.97)) == failures
+@pytest.mark.parametrize("texts", range(8, 34))
+def test_one_other_decision_of_few_texts_is_no_evidence(texts, other, failures):
+    same = float(np.mean([*[True] * (texts - other), *[False] * other]))
+    assert len(_decision_failures("tflite", same, texts, limit=0.97)) == failures

@@ -74,6 +74,6 @@ def test_what_a_killed_run_left_is_ours(tmp_path):
         (tmp_path / name / "half").write_text("x")
     step = tmp_path / "checkpoints" / "student" / "000000100"
     step.mkdir()
-    for name in ("checkpoint.json", "state.safetensors", "random_0.safetensors"):
+    for name in ("checkpoint.json", "state.safetensors"):
         (step / name).write_text("x")
     check_out(tmp_path)

@@ -87,7 +87,7 @@ def test_unchanged_inputs_train_nothing(job, monkeypatch):
     teacher = fit_teacher(job)
     transfer_set = label_texts(job, teacher)
     distill_student(job, teacher, transfer_set)
-    trained = counted(monkeypatch, "distill")
+    trained = counted(monkeypatch, "train_student")
     distill_student(job, teacher, transfer_set)
     assert trained == []
     assert not (job.cache.out / "checkpoints" / "student").exists()

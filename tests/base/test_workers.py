@@ -131,7 +131,9 @@ def test_no_worker_outlives_the_block(tmp_path):
 
 
 SCRIPT = """
-    import sys
+    import signal, sys
+    # A shell has what it starts in the background ignore Ctrl-C, the tests among it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.path.insert(0, {tests!r})
     import work
     from pocketbert.base.workers import Call, side_by_side, workers

@@ -289,7 +289,7 @@ PRESETS: dict[str, tuple[StudentSpec, DistillConfig]] = {
         DistillConfig(learning_rate=8e-4),
     ),
     "small": (
-        StudentSpec(layers=3, hidden=256, vocabulary=8_000, embedding=None),
+        StudentSpec(layers=3, hidden=256, vocabulary=8_000, embedding=None, hidden_act="relu"),
         DistillConfig(learning_rate=8e-4),
     ),
 }

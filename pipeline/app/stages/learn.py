@@ -19,7 +19,6 @@ from ...learn.distill import hidden_layers
 from ...learn.fit import fit_head, with_other
 from ...learn.pair import beside
 from ...learn.transfer import (
-    TransferSet,
     load_transfer_set,
     make_transfer_set,
     save_hidden,
@@ -28,7 +27,7 @@ from ...models.encoders import MINILM, locate
 from ...models.function import is_function, open_function
 from ...models.other import is_other
 from ...models.reading import check_readable
-from ...models.teacher import Teacher, load_teacher
+from ...models.teacher import load_teacher
 from ...models.tokenizer import check_ids_equal, read_tokenizer
 from ..cache import Cache, described
 from ..folders import (
@@ -44,6 +43,8 @@ from ..folders import (
 from .train import train_student, train_teacher
 
 ROOM = "learn"  # the last whose code decides what these stages make
+# Of the losses that ask for the teacher's hidden states, beside its logits.
+OF_STATES = ("hidden_weight", "embedding_weight", "relation_weight")
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,7 @@ def fit_teacher(job: Job) -> Path:
 
 def _other_teacher(job: Job, inputs: dict[str, Any]) -> Path:
     config, distillation = job.config, job.config.distill
-    weights = ("hidden_weight", "embedding_weight", "relation_weight")
-    unfit = [name for name in weights if getattr(distillation, name)]
+    unfit = [name for name in OF_STATES if getattr(distillation, name)]
     if config.teacher.fine_tune or config.teacher.new_head or unfit:
         what = f"distill.{unfit[0]}" if unfit else "--fine-tune or --new-head"
         raise PipelineError(
@@ -146,14 +146,14 @@ def _fine_tuned(job: Job, frozen: Path) -> Path:
         "seed": config.seed,
     }
 
-    def make(folder: Path, checkpoints: Checkpoints) -> None:
+    def make(folder: Path, checkpoints: dict[str, Any]) -> None:
         given: dict[str, Any] = {
             "frozen": str(frozen),
             "corpus": asdict(replace(job.corpus, unlabeled=())),  # it has no labels yet
             "config": asdict(config.teacher),
             "max_length": length,
             "seed": config.seed,
-            "checkpoints": {**asdict(checkpoints), "folder": str(checkpoints.folder)},
+            "checkpoints": checkpoints,
         }
         with beside(train_teacher, given, config.teacher.batch_size) as trainers:
             train_teacher(trainers, **given).save(folder)
@@ -193,7 +193,7 @@ def label_texts(job: Job, teacher: Path) -> Path:
 
 def distill_student(job: Job, teacher: Path, transfer_set: Path) -> Path:
     """Folder of the distilled student."""
-    config, length = job.config, job.config.student.max_length
+    config = job.config
     inputs = {
         "teacher": teacher,
         "transfer_set": transfer_set,
@@ -202,23 +202,15 @@ def distill_student(job: Job, teacher: Path, transfer_set: Path) -> Path:
         "seed": config.seed,
     }
 
-    def make(folder: Path, checkpoints: Checkpoints) -> None:
-        loaded, texts = load_teacher(teacher, length), load_transfer_set(transfer_set)
-        # Beside the transfer set, so that other students find them, too.
-        shared = Cache(transfer_set.parent)
-        decided = {"teacher": teacher, "transfer_set": transfer_set, "max_length": length}
-        hidden = {
-            str(layer): str(_hidden(shared, loaded, texts, layer, decided))
-            for layer in hidden_layers(loaded, config.student, config.distill)
-        }
+    def make(folder: Path, checkpoints: dict[str, Any]) -> None:
         given: dict[str, Any] = {
             "teacher": str(teacher),
             "transfer_set": str(transfer_set),
-            "hidden": hidden,
+            "hidden": _hidden(config, teacher, transfer_set),
             "spec": asdict(config.student),
             "config": asdict(config.distill),
             "seed": config.seed,
-            "checkpoints": {**asdict(checkpoints), "folder": str(checkpoints.folder)},
+            "checkpoints": checkpoints,
         }
         with beside(train_student, given, config.distill.batch_size) as trainers:
             train_student(trainers, **given).save(folder)
@@ -226,21 +218,27 @@ def distill_student(job: Job, teacher: Path, transfer_set: Path) -> Path:
     return _trained(job, STUDENT, inputs, make)
 
 
-def _hidden(
-    cache: Cache,
-    teacher: Teacher,
-    transfer_set: TransferSet,
-    layer: int,
-    inputs: dict[str, Any],
-) -> Path:
-    def make(folder: Path) -> None:
-        save_hidden(teacher, transfer_set.texts, layer, folder)
+def _hidden(config: RunConfig, teacher: Path, transfer_set: Path) -> dict[str, str]:
+    """Folders of the teacher's hidden states, by the number of the layer; none without a need."""
+    if not any(getattr(config.distill, name) for name in OF_STATES):
+        return {}
+    length = config.student.max_length
+    loaded, texts = load_teacher(teacher, length), load_transfer_set(transfer_set).texts
+    inputs = {"teacher": teacher, "transfer_set": transfer_set, "max_length": length}
+    cache = Cache(transfer_set.parent)  # beside it, so that other students find them, too
 
-    return cache.shared_folder(f"{HIDDEN}/{layer}", inputs, make, room=ROOM)
+    def made(layer: int) -> str:
+        def make(folder: Path) -> None:
+            save_hidden(loaded, texts, layer, folder)
+
+        return str(cache.shared_folder(f"{HIDDEN}/{layer}", inputs, make, room=ROOM))
+
+    layers = hidden_layers(loaded, config.student, config.distill)
+    return {str(layer): made(layer) for layer in layers}
 
 
 def _trained(
-    job: Job, name: str, inputs: dict[str, Any], make: Callable[[Path, Checkpoints], None]
+    job: Job, name: str, inputs: dict[str, Any], make: Callable[[Path, dict[str, Any]], None]
 ) -> Path:
     """A stage that several processes share, and that goes on where it was killed."""
     inputs = {**inputs, **team.layout()}
@@ -256,7 +254,7 @@ def _trained(
                 write_json(new / TRAINING, asdict(event))
 
         with listening(record):
-            make(new, kept)
+            make(new, {**asdict(kept), "folder": str(kept.folder)})
 
     folder = job.cache.shared_folder(name, inputs, make_and_record, room=ROOM, together=True)
     if team.is_main():

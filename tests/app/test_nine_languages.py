@@ -33,7 +33,7 @@ FOLDER = Path(__file__).parent.parent / "data" / "languages"
 LANGUAGES = sorted(file.stem for file in FOLDER.glob("*.jsonl"))
 LENGTH, PIECES = 32, 4_000
 EPOCHS, BATCH, RATE = 8, 32, 1e-3
-WIDTH, DROPOUT = 128, 0.4
+WIDTH, DROPOUT = 256, 0.4
 SHARED = 3  # weight of the mean of all languages' heads beside a language's own
 HIDDEN, LOST = 0.15, 0.2  # share of a batch's pieces, and of a piece's letters, that is not shown
 
@@ -166,7 +166,10 @@ def test_a_language_runs_end_to_end(teacher, tmp_path, language):
         targets=("tflite",),
         processes=1,
         data=DataConfig(source=str(FOLDER / f"{language}.jsonl")),
-        teacher=TeacherConfig(source=str(teacher)),
+        # It knows nine languages a little; each is learned by itself, as one's own would be.
+        teacher=TeacherConfig(
+            source=str(teacher), fine_tune=True, epochs=12, patience=4, learning_rate=3e-4
+        ),
         student=StudentSpec(layers=1, hidden=WIDTH, vocabulary=PIECES, max_length=LENGTH),
         # As large as the teacher, which it starts from: it moves little, and by the teacher's word.
         distill=DistillConfig(

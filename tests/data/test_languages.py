@@ -116,7 +116,10 @@ def changed(rows: list[dict[str, str]], old: str, new: str) -> list[dict[str, st
 
 PLANTED = {
     "intents": lambda rows: [row for row in rows if row["intent"] != "oos"],
-    "too few texts": lambda rows: [r for i, r in enumerate(rows) if r["intent"] != "call" or i % 2],
+    "too few texts": lambda rows: (
+        [row for row in rows if row["intent"] != "call"]
+        + [row for row in rows if row["intent"] == "call"][:29]
+    ),
     "duplicate": lambda rows: [*rows, {"text": "ＷＥＴＴＥＲ ZÜRICH", "intent": "weather"}],
     "not NFC": lambda rows: changed(rows, "ü", "u\u0308"),
     "blanks": lambda rows: changed(rows, " ", "  "),

@@ -35,8 +35,8 @@ def open_classifier(folder: Path, max_length: int) -> Student:
         found = ", ".join(config.get("architectures") or []) or config.get("model_type")
         raise ModelError(
             f"{folder}: is a {found}, and package takes "
-            f"{', '.join(kind.__name__ for kind in ARCHITECTURES.values())}. Others may teach a "
-            "student: pocketbert run --teacher."
+            f"{', '.join(kind.__name__ for kind in ARCHITECTURES.values())}. Others may teach: "
+            "pocketbert run --teacher."
         )
     model, vocabulary = open_whole(kind, folder, max_length)
     check_one_label(folder, model.config)

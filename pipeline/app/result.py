@@ -221,8 +221,8 @@ def read_outcome(folder: Path, name: str, kind: type[Kind]) -> Kind:
         found = TypeAdapter(kind).validate_json((folder / name).read_bytes())
     except OSError as error:
         raise DataError(
-            f"{folder / name}: {error.strerror}. Give a folder that pocketbert run wrote, for "
-            "example build."
+            f"{folder / name}: {error.strerror}. Give a folder that pocketbert run or "
+            "package wrote, for example build."
         ) from error
     except ValidationError as error:
         raise DataError(

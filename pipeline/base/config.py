@@ -84,7 +84,7 @@ class StudentSpec(Checked):
     hidden: int = setting(128, "a multiple of the teacher's head size", 8, 4096)
     vocabulary: int | None = setting(
         15_000,
-        "word pieces kept; none keeps the teacher's",
+        "word pieces kept; none keeps all",
         100,
         1_000_000,
         flag="--vocabulary",
@@ -153,7 +153,7 @@ class DistillConfig(Checked):
     word_dropout: float = setting(
         0.1, "share of word pieces hidden from the student, not from the teacher", 0.0, 0.9
     )
-    augment: int = setting(4, "reworded copies of each text, labelled by the teacher", 0, 100)
+    augment: int = setting(3, "reworded copies of each text, labelled by the teacher", 0, 100)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,13 +175,16 @@ class Gates(Checked):
     )
     min_agreement: float = setting(
         0.99,
-        "gate: share of texts on which artefact and student agree",
+        "gate: share of texts on which artefact and float model agree",
         0.0,
         1.0,
         flag="--min-agreement",
     )
     min_same_decisions: float = setting(
-        0.97, "gate: share of texts that artefact and student both answer, or both do not", 0.0, 1.0
+        0.97,
+        "gate: share of texts that artefact and float model both answer, or both do not",
+        0.0,
+        1.0,
     )
     max_accuracy_drop: float = setting(
         0.005,
@@ -289,7 +292,7 @@ PRESETS: dict[str, tuple[StudentSpec, DistillConfig]] = {
         DistillConfig(learning_rate=8e-4),
     ),
     "small": (
-        StudentSpec(layers=3, hidden=256, vocabulary=8_000, embedding=None, hidden_act="relu"),
+        StudentSpec(layers=3, hidden=256, vocabulary=7_900, embedding=None, hidden_act="relu"),
         DistillConfig(learning_rate=8e-4),
     ),
 }

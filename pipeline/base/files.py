@@ -202,12 +202,19 @@ def replacing_folder(folder: Path, foreign: Foreign = _any) -> Iterator[Path]:
     except PipelineError:
         raise
     except Exception as error:
-        if not (found := SYSTEM_ERROR.search(str(error))):
+        if (code := _nameless(error)) is None:
             raise
-        code = int(found[1])  # a full disk, mostly
         raise OSError(code, os.strerror(code), str(folder)) from error
     finally:
         _remove(new, folder, held)
+
+
+def _nameless(error: Exception) -> int | None:
+    """Number of an error of the system's that names no file, mostly a full disk; None of others."""
+    if isinstance(error, OSError):
+        return None if error.filename else error.errno
+    found = SYSTEM_ERROR.search(str(error))
+    return int(found[1]) if found else None
 
 
 def _make_aside(folder: Path) -> tuple[Path, FileLock]:

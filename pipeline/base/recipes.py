@@ -29,7 +29,7 @@ class Recipe:
 
 
 def check_parts(parts: tuple[str, ...], layers: int) -> None:
-    """Raise `ValueError` where one of `parts` is none of a student with so many `layers`."""
+    """Raise `ValueError` where one of `parts` is none of a model with so many `layers`."""
     known = ["embedding", "pooler", "classifier"]
     inside = ["attention", "attention.joint", "attention.output"]
     inside += ["feed_forward", "feed_forward.expand", "feed_forward.contract"]
@@ -39,7 +39,7 @@ def check_parts(parts: tuple[str, ...], layers: int) -> None:
     for part in parts:
         if part not in known:
             raise ValueError(
-                f"--float {part}: a student of {layers} layers has no such part. Choose from "
+                f"--float {part}: a model of {layers} layers has no such part. Choose from "
                 f"embedding, layers.0 to layers.{layers - 1}, layers.0.attention, "
                 "layers.0.attention.joint and so on, layers.0.feed_forward, pooler, classifier"
             )

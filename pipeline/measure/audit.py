@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..models.metrics import Evaluation
     from ..models.student import Student
 
-NO_STUDENT = "no float student beside the bundle; name its folder with --student"
+NO_STUDENT = "no float model beside the bundle; name its folder with --student"
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,8 @@ def _student_logits(bundle: Bundle, part: "Part", folder: Path | None) -> Logits
     except (BundleError, ModelError) as error:
         if folder is not None:
             raise
-        return NotRun(f"agreement with the student: {error}")
-    return student.logits(part.texts, "Student reads")
+        return NotRun(f"agreement with the float model: {error}")
+    return student.logits(part.texts, "The float model reads")
 
 
 def _open_student(folder: Path, bundle: Bundle) -> "Student":
@@ -120,12 +120,11 @@ def _open_student(folder: Path, bundle: Bundle) -> "Student":
         found = sha256(weights)
     except OSError as error:
         raise ModelError(
-            f"{weights}: {error.strerror}. Make it readable, or name another copy of the student "
-            "with --student."
+            f"{weights}: {error.strerror}. Make it readable, or name another copy with --student."
         ) from error
     if found != bundle.manifest.provenance.student_sha256:
         raise BundleError(
-            f"{folder}: has sha256 {found[:12]}…, another student than the bundle's. "
+            f"{folder}: has sha256 {found[:12]}…, another model than the bundle's. "
             "Name the one it was made of with --student."
         )
     from ..models.student import load_student

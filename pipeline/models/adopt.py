@@ -12,12 +12,12 @@ from torch import nn
 
 from ..base.errors import ModelError
 from .batches import run_batched
-from .parts import ALLOWED, ARCHITECTURES
+from .parts import ARCHITECTURES, open_whole
 from .stock import AutoModelForSequenceClassification, opening
 from .student import Student
-from .tokenizer import check_ids_equal, read_object, read_tokenizer
+from .tokenizer import check_ids_equal, read_object
 from .vocabulary import PAD, Vocabulary
-from .weights import check_one_label, load_weights
+from .weights import check_one_label
 
 CLOSE = 1e-4  # logits, relative to the largest where that is above 1
 COMPARED = 64  # texts
@@ -35,28 +35,14 @@ def open_classifier(folder: Path, max_length: int) -> Student:
         found = ", ".join(config.get("architectures") or []) or config.get("model_type")
         raise ModelError(
             f"{folder}: is a {found}, and package takes "
-            f"{', '.join(kind.__name__ for kind in ARCHITECTURES.values())}. Others may teach a "
-            "student: pocketbert run --teacher."
+            f"{', '.join(kind.__name__ for kind in ARCHITECTURES.values())}. Others may teach: "
+            "pocketbert run --teacher."
         )
-    for key, values in ALLOWED.items():
-        if config.get(key, values[0]) not in values:
-            runs = " or ".join(map(repr, values))
-            raise ModelError(f"{folder}: {key} is {config[key]!r}, and a phone runs {runs}.")
-    if (positions := config.get("max_position_embeddings", 512)) < max_length:
-        raise ModelError(
-            f"{folder}: reads {positions} tokens, fewer than max_length {max_length}. Lower it."
-        )
-    vocabulary = read_tokenizer(folder, max_length)
-    model = load_weights(kind, folder)
+    model, vocabulary = open_whole(kind, folder, max_length)
     check_one_label(folder, model.config)
     labels = tuple(str(model.config.id2label[i]) for i in range(model.config.num_labels))
     if len(set(labels)) != len(labels):
         raise ModelError(f"{folder}: id2label in config.json has a name twice. Name each once.")
-    if len(vocabulary) > model.config.vocab_size:
-        raise ModelError(
-            f"{folder}: the vocabulary has {len(vocabulary)} pieces and the embedding "
-            f"{model.config.vocab_size} rows. Use the vocabulary it was trained with."
-        )
     return with_vocabulary(Student(model, vocabulary, labels), vocabulary)
 
 

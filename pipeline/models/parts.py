@@ -6,18 +6,23 @@ All are a word table, positions, a norm, encoder layers as BERT has them, and tw
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..base.config import ACTIVATIONS
+from ..base.errors import ModelError
 from .stock import (
     BertForSequenceClassification,
     DistilBertForSequenceClassification,
     ElectraForSequenceClassification,
     PreTrainedModel,
 )
+from .tokenizer import read_object, read_tokenizer
+from .vocabulary import Vocabulary
+from .weights import load_weights
 
 ARCHITECTURES: dict[str, type[PreTrainedModel]] = {  # by model_type in config.json
     "bert": BertForSequenceClassification,
@@ -60,6 +65,38 @@ class Parts:
     dense: nn.Linear
     activation: Callable[[Tensor], Tensor]
     classifier: nn.Linear
+
+
+def open_whole(
+    kind: type[PreTrainedModel], folder: Path, max_length: int, **options: Any
+) -> tuple[PreTrainedModel, Vocabulary]:
+    """Open a Hugging Face folder as `kind`, with its vocabulary, if a phone may run what it holds.
+
+    Raises:
+        ModelError: what the lean graph does not compute, a missing or damaged file, too few
+            positions, or a vocabulary of another model.
+    """
+    config = read_object(folder / "config.json")
+    for key, values in ALLOWED.items():
+        if config.get(key, values[0]) not in values:
+            runs = " or ".join(map(repr, values))
+            raise ModelError(
+                f"{folder}: {key} is {config[key]!r}, and a phone runs {runs}. Choose a model "
+                "that has it so."
+            )
+    if (positions := config.get("max_position_embeddings", 512)) < max_length:
+        raise ModelError(
+            f"{folder}: reads {positions} tokens, fewer than max_length {max_length}. Lower it "
+            f"with --max-length {positions}."
+        )
+    vocabulary = read_tokenizer(folder, max_length)
+    model = load_weights(kind, folder, **options)
+    if len(vocabulary) > model.config.vocab_size:
+        raise ModelError(
+            f"{folder}: the vocabulary has {len(vocabulary)} pieces and the embedding "
+            f"{model.config.vocab_size} rows. Use the vocabulary that it was trained with."
+        )
+    return model, vocabulary
 
 
 def parts_of(model: PreTrainedModel) -> Parts:

@@ -76,7 +76,7 @@ def check_readable(
     if cut:
         findings.append(
             f"{cut} of {texts} texts are longer than {vocabulary.max_length} tokens and are cut: "
-            "set student.max_length (up to 512)"
+            "raise --max-length (up to 512)"
         )
     return (*findings, *_alike(readings, {name: labels for name, (_, labels) in parts.items()}))
 

@@ -119,5 +119,5 @@ def load_student(folder: Path) -> Student:
             factors = FactorizedEmbedding(**load_file(folder / FACTORS))
             model.set_input_embeddings(factors)
     except Exception as error:  # transformers, safetensors and torch each raise their own
-        raise ModelError(f"{folder}: not a readable student ({error}). Run again.") from error
+        raise ModelError(f"{folder}: not a readable model ({error}). Run again.") from error
     return Student(model, vocabulary, labels)

@@ -17,8 +17,8 @@ TOKENIZER, OPTIONS, PIECES = "tokenizer.json", "tokenizer_config.json", "vocab.t
 WORDPIECE = ("Bert", "DistilBert", "Electra", "MobileBert", "Funnel", "MPNet", "PreTrained")
 SAMPLE = 200  # texts on which ids are compared
 REMEDY = (
-    "It may teach, but a phone reads WordPiece alone: choose a BERT with its own WordPiece "
-    "vocabulary for the student."
+    "It may teach, but a phone reads WordPiece alone: what ships must be a BERT with its own "
+    "WordPiece vocabulary."
 )
 
 

@@ -82,6 +82,16 @@ def test_disk_without_room_is_one_line_and_leaves_nothing_half(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+def test_disk_that_fills_up_while_a_file_is_written_is_named(tmp_path):
+    with (
+        pytest.raises(OSError, match=r"No space left on device: '.*teacher'"),
+        replacing_folder(tmp_path / "teacher"),
+    ):
+        raise OSError(28, "No space left on device")  # of a write, which knows no path
+    with pytest.raises(OSError, match="'other'"), replacing_folder(tmp_path / "teacher"):
+        raise OSError(28, "No space left on device", "other")
+
+
 def test_error_that_only_looks_like_the_systems_stays_itself(tmp_path):
     with pytest.raises(ValueError, match="os error"), replacing_folder(tmp_path / "f"):
         raise ValueError("an os error in words")

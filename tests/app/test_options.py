@@ -75,25 +75,55 @@ FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 OTHER_COMMAND = re.compile(r"(pocketbert \w+|pip) [^.]*")  # a remedy that says whose the flag is
 
 
-def flags_in(source):
-    """The flags that the strings of `source` name as those of the command that is running."""
-    strings = (
+def strings_in(source):
+    """The strings of `source` that are no docstrings, nor parts of them."""
+    tree = ast.parse(source)
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
         node.value
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    )
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone
+    ]
+
+
+def shared_strings(but=()):
+    """The strings of each file that both `run` and `package` read."""
+    files = [file for pattern in SHARED for file in sorted(PIPELINE.glob(pattern))]
+    return {
+        file.name: strings_in(file.read_text(encoding="utf-8"))
+        for file in files
+        if file.name not in but
+    }
+
+
+def flags_in(strings):
+    """The flags that `strings` name as those of the command that is running."""
     return {flag for text in strings for flag in FLAG.findall(OTHER_COMMAND.sub("", text))}
+
+
+def telling_of_a_student(strings):
+    """Those of `strings` that are for people, and speak of a student."""
+    return [text for text in strings if " " in text and re.search(r"\bstudent\b", text, re.I)]
 
 
 def test_what_package_prints_names_flags_that_it_has():
     printed = helped("package")
-    files = [file for pattern in SHARED for file in sorted(PIPELINE.glob(pattern))]
-    named = {file.name: flags_in(file.read_text(encoding="utf-8")) for file in files}
+    named = {name: flags_in(strings) for name, strings in shared_strings().items()}
     assert "--float" in named["gates.py"]
     lacking = {
         name: {flag for flag in flags if f"{flag} " not in printed} for name, flags in named.items()
     }
     assert not {name: flags for name, flags in lacking.items() if flags}
-    assert flags_in('f"{x}: too low. Use a larger --preset, or pocketbert run --teacher."') == {
-        "--preset"
-    }
+    planted = strings_in('f"{x}: too low. Use a larger --preset, or pocketbert run --teacher."')
+    assert flags_in(planted) == {"--preset"}
+
+
+def test_package_speaks_of_no_student_since_it_has_none():
+    # judge.py: besides what package calls, the stage of the two models, which belongs to run.
+    told = {n: telling_of_a_student(found) for n, found in shared_strings({"judge.py"}).items()}
+    assert not {name: texts for name, texts in told.items() if texts}
+    assert not telling_of_a_student([helped("package")])
+    planted = strings_in(
+        'def f():\n    """Of the student."""\n    return f"{x}: the student\'s {y}"'
+    )
+    assert telling_of_a_student(planted) == [": the student's "]

@@ -4,15 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from classifiers import make_classifier
 from command import pocketbert
-from toy import WORDS, make_vocabulary, utterances
-from transformers import (
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    BertConfig,
-    DistilBertConfig,
-    ElectraConfig,
-)
+from toy import WORDS, utterances
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from pocketbert.app.cli.package import HEEDED
 from pocketbert.app.packaged import read_packaged
@@ -27,44 +22,8 @@ from pocketbert.models.lean import LeanBert
 from pocketbert.models.parts import ARCHITECTURES
 from pocketbert.models.prune import prune
 from pocketbert.models.student import load_student
-from pocketbert.models.tokenizer import save_tokenizer
 
 TEXTS = [text for words in WORDS.values() for text in utterances(words, 8, 5)] + ["Über", "", "x"]
-STEPS = 60
-
-
-def make_classifier(folder, kind, lowercase=True):
-    """A stock classifier, fine-tuned on the toy's intents."""
-    torch.manual_seed(0)
-    vocabulary = replace(make_vocabulary(), lowercase=lowercase, max_length=64)
-    labels = dict(enumerate(WORDS))
-    shape = {"vocab_size": len(vocabulary), "max_position_embeddings": 64, "id2label": labels}
-    wide = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    wide |= {"intermediate_size": 64}
-    config = {
-        "bert": lambda: BertConfig(**shape, **wide),
-        "electra": lambda: ElectraConfig(**shape, **wide, embedding_size=16),
-        "distilbert": lambda: DistilBertConfig(
-            **shape, dim=32, n_layers=2, n_heads=2, hidden_dim=64
-        ),
-    }[kind]()
-    model = ARCHITECTURES[kind](config)
-    rows = [
-        (text, label)
-        for label, words in enumerate(WORDS.values())
-        for text in utterances(words, 40, 7)
-    ]
-    encoded = vocabulary.encode([text for text, _ in rows])
-    ids, mask = map(torch.from_numpy, (encoded.input_ids, encoded.attention_mask))
-    labels = torch.tensor([label for _, label in rows])
-    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
-    for _ in range(STEPS):
-        model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    model.eval().save_pretrained(folder)
-    save_tokenizer(vocabulary, folder)
-    return folder
 
 
 @pytest.fixture(scope="module", params=ARCHITECTURES)
@@ -213,6 +172,7 @@ def test_the_page_is_made_anew_with_what_was_measured_since(tmp_path, toy_data):
     made = package(asked(folder, ("tflite",), source=str(toy_data)), out)
     written = made.report.read_text(encoding="utf-8")
     assert read_packaged(out).result == made
+    assert "student" not in written
     assert not (out / "result.json").exists()
     made.report.unlink()
     done = pocketbert("report", str(out))
@@ -264,6 +224,7 @@ def test_outputs_in_another_order_than_their_names_are_caught(tmp_path, toy_data
         (("--set", "teacher.fine_tune=true"), "teacher.fine_tune: package trains nothing"),
         (("--out-of-scope", "x.txt"), "--out-of-scope needs texts with labels"),
         (("--vocabulary", "200"), "--vocabulary needs texts that say what to keep"),
+        (("--float", "layers.2"), "--float layers.2: a model of 2 layers has no such part"),
     ],
 )
 def test_what_would_be_dropped_is_refused(tmp_path, options, message):

@@ -144,7 +144,7 @@ def test_several_builds_stand_side_by_side(toy_run, build):
 
 
 def test_folder_without_a_result_is_named(tmp_path):
-    with pytest.raises(DataError, match="Give a folder that pocketbert run wrote"):
+    with pytest.raises(DataError, match="Give a folder that pocketbert run or package wrote"):
         read_build(tmp_path)
 
 

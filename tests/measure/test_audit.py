@@ -42,9 +42,9 @@ FAULTS = {
     ),
     "another student": (
         damage("model.safetensors", b"of a later run"),
-        (BundleError, r"another student than the bundle's\. Name the one"),
+        (BundleError, r"another model than the bundle's\. Name the one"),
     ),
-    "damaged settings": (damage("config.json", b"{"), (ModelError, "not a readable student")),
+    "damaged settings": (damage("config.json", b"{"), (ModelError, "not a readable model")),
 }
 
 

@@ -15,7 +15,9 @@ from pocketbert.bundle.open import open_bundle
 from pocketbert.measure.gates import (
     LARGEST_TOLERANCE,
     SMALLEST_TOLERANCE,
+    JudgedLogits,
     _decision_failures,
+    _same_decisions,
     judge,
     over_parts,
     probe_failures,
@@ -23,6 +25,7 @@ from pocketbert.measure.gates import (
     run_texts,
 )
 from pocketbert.measure.noise import make_noisy
+from pocketbert.models.calibration import find_threshold
 from pocketbert.models.lean import LeanBert
 from pocketbert.models.student import load_student
 from pocketbert.targets import get_target
@@ -92,7 +95,7 @@ def test_scrambled_weights_fail(judged, student):
         table.copy_(table[torch.randperm(len(table), generator=torch.Generator().manual_seed(0))])
 
     failures = judged(against=changed(student, scramble)).failures
-    assert any("agreement with the student is" in f and "required 99.0%" in f for f in failures)
+    assert any("agreement with the float model is" in f and "required 99.0%" in f for f in failures)
 
 
 class Swapped:
@@ -164,7 +167,24 @@ def test_scrambled_highest_logits_fail_though_every_label_agrees(reference, toy_
     parts = {name: scramble(logits) for name, logits in vars(reference).items()}
     verdict = verdict_of(replace(reference, **parts), reference, toy_corpus)
     assert verdict.agreement == 1.0
-    assert any("answers, or does not answer, as the student on" in f for f in verdict.failures)
+    assert any("answers, or does not answer, as the float model on" in f for f in verdict.failures)
+
+
+def saturated(scale, seed):
+    """Logits of a model that is sure of every text: the highest is 5, give or take `scale`."""
+    noise = np.random.default_rng(seed).normal(scale=scale, size=400)
+    highest = (5 + noise).astype(np.float32)
+    rows = np.stack([highest, -highest, np.zeros_like(highest)], axis=1)
+    return JudgedLogits(rows[:200], rows[200:], rows[:0], rows[:0], rows[:0])
+
+
+@pytest.mark.parametrize(("scale", "same"), [(0.01, True), (1.0, False)])
+def test_what_rounding_decides_is_no_other_decision(scale, same):
+    """Both models differ as far as their own spread: by less than processors do, or by far more."""
+    ours, theirs = saturated(scale, 0), saturated(scale, 1)
+    found = _same_decisions(ours, find_threshold(ours.validation, 0.9), theirs, 0.9)
+    assert (found == 1.0) == same
+    assert (found >= 0.97) == same
 
 
 def test_positions_that_are_shifted_in_the_longest_signature_fail(judged, student, toy_corpus):
@@ -226,7 +246,7 @@ def test_rare_intents_half_lost_fail_by_macro_f1_alone(reference, toy_corpus):
     lost[[1000, 1001, 1004, 1005]] = [5, 0, 0]
     student = on(corpus, right, reference)
     (failure,) = verdict_of(on(corpus, lost, reference), student, corpus).failures
-    assert failure.startswith("tflite: macro F1 is 77.7% and the student's 100.0%, a drop above")
+    assert failure.startswith("tflite: macro F1 is 77.7% and the float model's 100.0%, a drop")
     lost[[1001, 1004, 1005]] = right[[1001, 1004, 1005]]  # one may be chance
     assert verdict_of(on(corpus, lost, reference), student, corpus).failures == ()
 

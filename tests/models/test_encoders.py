@@ -58,7 +58,7 @@ def test_a_teacher_may_have_relu_and_nothing_else_that_a_student_can_not(bert):
     (bert / "config.json").write_text(json.dumps({**config, "hidden_act": "relu"}))
     assert load_encoder(bert, 32)[0].config.hidden_act == "relu"
     (bert / "config.json").write_text(json.dumps({**config, "hidden_act": "silu"}))
-    with pytest.raises(ModelError, match="'silu', and a BERT teacher needs 'gelu' or 'relu'"):
+    with pytest.raises(ModelError, match="'silu', and a phone runs 'gelu' or 'relu'"):
         load_encoder(bert, 32)
 
 
@@ -95,5 +95,5 @@ def test_teacher_with_too_few_positions_is_refused(bert):
 def test_vocabulary_larger_than_the_embedding_is_refused(bert):
     with (bert / "vocab.txt").open("a") as file:
         file.write("extra\n")
-    with pytest.raises(ModelError, match="Use the vocabulary the teacher was trained with"):
+    with pytest.raises(ModelError, match="Use the vocabulary that it was trained with"):
         load_encoder(bert, 32)

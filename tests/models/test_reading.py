@@ -32,7 +32,7 @@ def test_a_tenth_of_unknown_words_is_a_finding():
 
 def test_texts_that_are_cut_are_counted():
     (finding,) = found(["a b c e"], ["a b c d e", "a b"])
-    assert finding.startswith("1 of 3 texts are longer than 6 tokens and are cut: set student.max")
+    assert finding.startswith("1 of 3 texts are longer than 6 tokens and are cut: raise --max-len")
 
 
 def test_texts_of_two_intents_that_read_alike_are_a_finding():

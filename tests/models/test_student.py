@@ -39,5 +39,5 @@ def test_factorised_student_opens_with_stock_from_pretrained_and_keeps_its_facto
 
 
 def test_damaged_student_is_refused(tmp_path):
-    with pytest.raises(ModelError, match="not a readable student"):
+    with pytest.raises(ModelError, match="not a readable model"):
         load_student(tmp_path)

@@ -179,7 +179,11 @@ def _with_pieces(
 
 
 def _with_rules(config: RunConfig, student: Student) -> RunConfig:
-    """`config` with the model's own shape, and without the gate that needs labels."""
+    """`config` with the model's own shape, and without the gate that needs labels.
+
+    Raises:
+        InputError: it names a part that the model does not have.
+    """
     own = student.model.config
     shape = StudentSpec(
         layers=own.num_hidden_layers,
@@ -190,7 +194,11 @@ def _with_rules(config: RunConfig, student: Student) -> RunConfig:
         max_length=student.vocabulary.max_length,
     )
     drop = config.gates.max_accuracy_drop if is_labelled(config) else 1.0
-    return replace(config, student=shape, gates=replace(config.gates, max_accuracy_drop=drop))
+    gates = replace(config.gates, max_accuracy_drop=drop)
+    try:
+        return replace(config, student=shape, gates=gates)
+    except ValueError as error:  # the layers are known only now
+        raise InputError(f"{error}.") from error
 
 
 def _read_corpus(config: RunConfig, model: Student) -> Corpus:

@@ -89,12 +89,12 @@ def check_digest(path: Path) -> None:
         program, digest = (path / PROGRAM).read_bytes(), (path / DIGEST).read_bytes()
     except OSError as error:
         raise BundleError(
-            f"{path}: not a readable Core AI model ({error}). Lower the student again."
+            f"{path}: not a readable Core AI model ({error}). Lower it again."
         ) from error
     if hashlib.sha256(program).digest() != digest:
         raise BundleError(
             f"{path}: not a readable Core AI model ({PROGRAM} is not what {DIGEST} says). "
-            "Lower the student again."
+            "Lower it again."
         )
 
 

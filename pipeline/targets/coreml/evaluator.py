@@ -65,7 +65,7 @@ class Package:
             self._steps = [] if unknown else [self._bind(op) for op in left]
         except (OSError, KeyError, ValueError, TypeError, struct.error, ProtobufError) as error:
             raise BundleError(
-                f"{path}: not a readable Core ML package ({error}). Lower the student again."
+                f"{path}: not a readable Core ML package ({error}). Lower it again."
             ) from error
         if unknown:
             raise BundleError(

@@ -53,9 +53,9 @@ from pocketbert.targets import get_target  # noqa: E402
 # What each row changes of the preset.
 ROWS: dict[str, dict[str, dict[str, Any]]] = {
     "as it is": {},
-    "no rewordings, as many steps": {"distill": {"augment": 0, "epochs": 14}},
-    "two rewordings of each text, as many steps": {"distill": {"augment": 2, "epochs": 5}},
-    "labels only": {"distill": {"logit_weight": 0.0, "label_weight": 1.0, "epochs": 14}},
+    "no rewordings, as many steps": {"distill": {"augment": 0, "epochs": 12}},
+    "two rewordings of each text, as many steps": {"distill": {"augment": 2, "epochs": 4}},
+    "labels only": {"distill": {"logit_weight": 0.0, "label_weight": 1.0, "epochs": 12}},
     "and hidden states": {"distill": {"hidden_weight": 1.0}},
     "and embeddings": {"distill": {"embedding_weight": 1.0}},
     "and attention relations": {"distill": {"relation_weight": 1.0}},

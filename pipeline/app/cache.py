@@ -27,6 +27,7 @@ from ..base.files import (
     tree_digest,
     write_json,
 )
+from ..base.memory import release_memory
 from ..base.versions import VERSIONS, code_digest, installed_version, python_version
 from ..base.workers import Call, workers
 from ..learn import team
@@ -165,6 +166,7 @@ class Cache:
             names = [file.relative_to(folder).as_posix() for file in files_below(folder)]
             write_json(folder / RECORD, {**record, "files": names})
         emit(StageEnded(name, time.perf_counter() - begun))
+        release_memory()
 
     def _reuse(self, name: str) -> None:
         if name not in self.reused:

@@ -153,7 +153,7 @@ class DistillConfig(Checked):
     word_dropout: float = setting(
         0.1, "share of word pieces hidden from the student, not from the teacher", 0.0, 0.9
     )
-    augment: int = setting(4, "reworded copies of each text, labelled by the teacher", 0, 100)
+    augment: int = setting(3, "reworded copies of each text, labelled by the teacher", 0, 100)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,7 +292,7 @@ PRESETS: dict[str, tuple[StudentSpec, DistillConfig]] = {
         DistillConfig(learning_rate=8e-4),
     ),
     "small": (
-        StudentSpec(layers=3, hidden=256, vocabulary=8_000, embedding=None, hidden_act="relu"),
+        StudentSpec(layers=3, hidden=256, vocabulary=7_900, embedding=None, hidden_act="relu"),
         DistillConfig(learning_rate=8e-4),
     ),
 }

@@ -15,6 +15,7 @@ from typing import Any
 
 from .errors import PipelineError
 from .extras import explained
+from .memory import release_memory
 from .quiet import quiet
 
 
@@ -27,6 +28,7 @@ def serve() -> None:
     threading.Thread(target=_read, args=(calls,), daemon=True).start()
     while True:
         _write(answers, _answer(json.loads(calls.get())))
+        release_memory()
 
 
 def _read(calls: SimpleQueue[str]) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import toy
@@ -21,10 +22,11 @@ from pocketbert.base.config import (
     StudentSpec,
     TeacherConfig,
 )
-from pocketbert.bundle.open import open_bundle
 from pocketbert.data.corpus import load_corpus
 from pocketbert.flow import run
+from pocketbert.measure.baseline import guess_by_letters
 from pocketbert.models.batches import batch_tensors
+from pocketbert.models.student import load_student
 from pocketbert.models.teacher import pooled
 from pocketbert.models.tokenizer import save_tokenizer
 from pocketbert.models.vocabulary import MASK, SPECIAL, UNKNOWN, Vocabulary
@@ -36,6 +38,8 @@ EPOCHS, BATCH, RATE = 8, 32, 1e-3
 WIDTH, DROPOUT = 256, 0.4
 SHARED = 3  # weight of the mean of all languages' heads beside a language's own
 HIDDEN, LOST = 0.15, 0.2  # share of a batch's pieces, and of a piece's letters, that is not shown
+
+BY_LETTERS = "a linear classifier over letters"
 
 pytestmark = pytest.mark.slow
 
@@ -151,17 +155,29 @@ def is_word(piece):
     return len(piece.removeprefix("##")) > 1 or "\u3400" <= piece <= "\u9fff"
 
 
-def ids_equal(bundle, student, texts):
+def ids_equal(vocabulary, student, texts):
     theirs = AutoTokenizer.from_pretrained(student)
     return sum(
-        bundle.vocabulary.encode([text]).input_ids[0].tolist()
+        vocabulary.encode([text]).input_ids[0].tolist()
         == theirs(text, truncation=True, max_length=LENGTH)["input_ids"]
         for text in texts
     )
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_a_language_runs_end_to_end(teacher, tmp_path, language):
+@pytest.fixture(scope="module")
+def rows(teacher, tmp_path_factory):
+    """What came of each language, by its name; with NINE_LANGUAGES, written there, too."""
+    found = {
+        language: run_one(teacher, tmp_path_factory.mktemp(language), language)
+        for language in LANGUAGES
+    }
+    if table := os.environ.get("NINE_LANGUAGES"):
+        lines = [json.dumps({"language": name, **row}) + "\n" for name, row in found.items()]
+        Path(table).write_text("".join(lines), encoding="utf-8")
+    return found
+
+
+def run_one(teacher, out, language):
     config = RunConfig(
         targets=("tflite",),
         processes=1,
@@ -183,26 +199,41 @@ def test_a_language_runs_end_to_end(teacher, tmp_path, language):
         ),
         gates=toy.loose_gates(min_retention=0.8, min_agreement=0.95),
     )
-    result = run(config, tmp_path)
-    assert result.failures == ()
-    verdict, corpus = result.verdicts["tflite"], corpus_of(language)
-    bundle = open_bundle(result.bundle)
+    result, corpus = run(config, out), corpus_of(language)
+    vocabulary = load_student(out / "student").vocabulary
     texts = [text for part in corpus.parts.values() for text in (*part.texts, *part.out_of_scope)]
-    words = sum(map(is_word, bundle.vocabulary.pieces))
-    row = {
-        "language": language,
+    letters = guess_by_letters(corpus) == np.array(corpus.test.labels)
+    return {
+        "failures": result.failures,
+        "letters": float(letters.mean()),
         "teacher": result.teacher.evaluation.accuracy,
         "student": result.student.evaluation.accuracy,
-        "tflite": verdict.evaluation.accuracy,
-        "agreement": verdict.agreement,
+        "tflite": {name: made.evaluation.accuracy for name, made in result.verdicts.items()},
         "test texts": len(corpus.test.texts),
-        "pieces": len(bundle.vocabulary),
-        "words": words / len(bundle.vocabulary),
-        "ids equal": f"{ids_equal(bundle, tmp_path / 'student', texts)} of {len(texts)}",
+        "pieces": len(vocabulary),
+        "words": sum(map(is_word, vocabulary.pieces)) / len(vocabulary),
+        "ids equal": f"{ids_equal(vocabulary, out / 'student', texts)} of {len(texts)}",
     }
-    if table := os.environ.get("NINE_LANGUAGES"):
-        with Path(table).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-    assert row["teacher"] > 0.4  # of eight intents, from 20 texts each and no other text
-    assert row["ids equal"] == f"{len(texts)} of {len(texts)}"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_language_runs_end_to_end(rows, language):
+    """A teacher that has read 3,000 texts is no multilingual BERT.
+
+    Where letters alone are clearly better than its student, the floor refuses it, and is right.
+    Nothing else may fail.
+    """
+    row = rows[language]
+    assert [failure for failure in row["failures"] if BY_LETTERS not in failure] == []
+    assert row["student"] > 0.75  # of eight intents
+    assert row["student"] > 0.95 * row["teacher"]
+    count = row["ids equal"].split(" of ")
+    assert count[0] == count[1]
     assert row["words"] > 0.45  # half of the table, less special pieces and words of one letter
+
+
+def test_most_languages_reach_a_bundle(rows):
+    sealed = [row for row in rows.values() if not row["failures"]]
+    assert len(sealed) >= 6
+    for row in sealed:
+        assert row["tflite"]["tflite"] > row["student"] - 0.03

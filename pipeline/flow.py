@@ -36,22 +36,23 @@ def run(config: RunConfig, out: Path, *, fresh: bool = False) -> RunResult | Not
     if team.is_main():
         check_out(out)
     held = lock(out) if team.is_main() else nullcontext()
-    with held, team.one_thread(), side_by_side(config.processes):
+    with held, team.one_thread():
         config = _pinned(config)
         corpus = load_corpus(config.data, config.seed)
         replies = read_replies(config.data, corpus.labels)
         check_names(corpus.name, corpus.labels, config.data.out_of_scope_label)
         job = learn.read_texts(Job(config, corpus, Cache(out, fresh=fresh)))
-
-        teacher = learn.fit_teacher(job)
-        transfer_set = learn.label_texts(job, teacher)
-        student = learn.distill_student(job, teacher, transfer_set)
-        if not team.is_main():
-            return NotRun("this process only helped to train")
-        learned = Learned(teacher, transfer_set, student)
-        models = judge.judge_models(job, learned)
-        artifacts = ship.lower(job, learned, models)
-        verified = ship.verify(job, learned, models, artifacts)
+        with side_by_side(config.processes):
+            teacher = learn.fit_teacher(job)
+            transfer_set = learn.label_texts(job, teacher)
+            student = learn.distill_student(job, teacher, transfer_set)
+            if not team.is_main():
+                return NotRun("this process only helped to train")
+            learned = Learned(teacher, transfer_set, student)
+            models = judge.judge_models(job, learned)
+            artifacts = ship.lower(job, learned, models)
+            verified = ship.verify(job, learned, models, artifacts)
+        # The workers have ended: what is timed has the machine to itself.
         bundle = ship.seal_bundle(
             job, replies, learned, models, verified, ship.trained(job, learned)
         )
@@ -75,15 +76,16 @@ def package(config: RunConfig, out: Path, *, fresh: bool = False) -> Packaged:
         PipelineError: a model, data or settings that cannot be used.
     """
     check_out(out)
-    with lock(out), team.one_thread(), side_by_side(config.processes):
+    with lock(out), team.one_thread():
         config = _pinned(config)
-        adopted = as_is.adopt(config, Cache(out, fresh=fresh))
-        job, learned = adopted.job, adopted.learned
-        replies = read_replies(config.data, job.corpus.labels)
+        with side_by_side(config.processes):
+            adopted = as_is.adopt(config, Cache(out, fresh=fresh))
+            job, learned = adopted.job, adopted.learned
+            replies = read_replies(config.data, job.corpus.labels)
 
-        models = as_is.judge_model(adopted)
-        artifacts = ship.lower(job, learned, models)
-        verified = ship.verify(job, learned, models, artifacts)
+            models = as_is.judge_model(adopted)
+            artifacts = ship.lower(job, learned, models)
+            verified = ship.verify(job, learned, models, artifacts)
         seals = (
             None
             if as_is.is_labelled(config)

@@ -181,7 +181,7 @@ def test_unsigned_bundle_is_refused_with_a_key(toy_run, tmp_path):
     [
         ({"target": "onnx"}, "target is 'onnx'; choose one of executorch"),
         ({"recipe": "int3"}, "recipe is 'int3'; choose one of int8"),
-        ({"keep_float": ("layers.9",)}, "a student of 2 layers has no such part"),
+        ({"keep_float": ("layers.9",)}, "a model of 2 layers has no such part"),
     ],
 )
 def test_lowering_to_what_there_is_not_is_refused(toy_student, tmp_path, change, message):

@@ -118,6 +118,6 @@ def test_scales_of_other_rows_are_refused(toy_run, tmp_path):
     toy.reseal(copy, "tflite.tflite")
     planted = open_bundle(copy)
     (failure,) = failures(planted)
-    assert "odd or long texts get other logits than from the student" in failure
+    assert "odd or long texts get other logits than from the float model" in failure
     with pytest.raises(BundleError, match=r"tflite gives golden text .* logits that differ"):
         planted.load("tflite")

@@ -30,7 +30,7 @@ from pocketbert.bundle.open import open_bundle  # noqa: E402
 from pocketbert.data.corpus import Part, load_corpus  # noqa: E402
 from pocketbert.measure.host import processor  # noqa: E402
 from pocketbert.models.metrics import accuracy, agreement  # noqa: E402
-from pocketbert.models.student import load_student  # noqa: E402
+from pocketbert.models.student import FactorizedEmbedding, load_student  # noqa: E402
 from pocketbert.targets import get_target  # noqa: E402
 from pocketbert.targets.executorch.profile import (  # noqa: E402
     OperatorTimes,
@@ -112,7 +112,8 @@ def measure(build: Path, part: Part, said: str, scratch: Path) -> Build:
         for peer in peers
     ]
     profile = time_operators(bundle.artifacts[OURS[0]].artifact.path, LENGTHS[-1])
-    table = student.model.get_input_embeddings().weight.numel()
+    words = student.model.get_input_embeddings()
+    table = (words.table if isinstance(words, FactorizedEmbedding) else words).weight.numel()
     files = [contents(peer, peer.pte, table) for peer in peers if peer.pte]
     return Build(
         bundle.manifest.provenance.command,

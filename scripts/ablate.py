@@ -53,8 +53,8 @@ from pocketbert.targets import get_target  # noqa: E402
 # What each row changes of the preset.
 ROWS: dict[str, dict[str, dict[str, Any]]] = {
     "as it is": {},
-    "no rewordings, as many steps": {"distill": {"augment": 0, "epochs": 12}},
-    "two rewordings of each text, as many steps": {"distill": {"augment": 2, "epochs": 4}},
+    "no rewordings, 12 epochs": {"distill": {"augment": 0, "epochs": 12}},
+    "two rewordings of each text, 4 epochs": {"distill": {"augment": 2, "epochs": 4}},
     "labels only": {"distill": {"logit_weight": 0.0, "label_weight": 1.0, "epochs": 12}},
     "and hidden states": {"distill": {"hidden_weight": 1.0}},
     "and embeddings": {"distill": {"embedding_weight": 1.0}},
@@ -127,7 +127,8 @@ def _figures(out: Path, settings: dict[str, Any], seed: int, target: str | None)
     corpus = load_corpus(config.data)
     teacher = learning.fit_teacher(Job(config, corpus, Cache(out)))
     # Seeds share what the teacher said; rows with as many rewordings do so, too.
-    asked = Job(config, corpus, Cache(out / f"copies-{config.distill.augment}"))
+    copies = "default" if config.distill.augment is None else config.distill.augment
+    asked = Job(config, corpus, Cache(out / f"copies-{copies}"))
     transfer_set = learning.label_texts(asked, teacher)
     config = replace(config, seed=seed)
     inputs = {

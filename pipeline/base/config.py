@@ -151,9 +151,14 @@ class DistillConfig(Checked):
     )
     outside_weight: float = setting(0.0, "weight of the outlier-exposure loss", 0.0, 1000.0)
     word_dropout: float = setting(
-        0.1, "share of word pieces hidden from the student, not from the teacher", 0.0, 0.9
+        0.05, "share of word pieces hidden from the student, not from the teacher", 0.0, 0.9
     )
-    augment: int = setting(3, "reworded copies of each text, labelled by the teacher", 0, 100)
+    augment: int | None = setting(
+        None,
+        "reworded copies of each text; none is 3, with --fine-tune up to 12",
+        0,
+        100,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,6 +71,11 @@ class Corpus:
             [self.labels, [[p.texts, p.labels, p.out_of_scope] for p in self.parts.values()]]
         )
 
+    @property
+    def taught(self) -> tuple[str, ...]:
+        """Every text that a student learns from: in scope, out of scope, unlabelled."""
+        return (*self.train.texts, *self.train.out_of_scope, *self.unlabeled)
+
     @cached_property
     def test_digest(self) -> str:
         """sha256 of what figures are measured on, in any order."""

@@ -17,6 +17,7 @@ from ..models.vocabulary import Vocabulary
 DROPPED = 0.2  # chance of each word to be left out
 SWAPPED = 0.25  # chance of each word to give way to a neighbour
 NEIGHBOURS = 8  # nearest words by cosine that a swap draws from
+LEAST, MOST, ENOUGH = 3, 12, 200_000  # copies of a text; texts that a student is well taught by
 CHUNK = 1024  # words whose similarity to all others is in memory at once
 # Scripts without blanks between words: Thai, Lao, Burmese, Khmer, kana, ideographs.
 UNSPACED = re.compile(
@@ -28,6 +29,16 @@ EDGES = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)  # punctuation around a word
 Words = tuple[str, ...]  # each with the blank before it, if there is one: joined they are the text
 Neighbours = Mapping[str, tuple[str, ...]]
 Rewording = Callable[[Words, random.Random], str]
+
+
+def copies_for(texts: int, *, fine_tuned: bool) -> int:
+    """How many variants of each of `texts` are made where nobody says how many.
+
+    A student goes on learning from more of them. A teacher on frozen features is what one takes to
+    be done in minutes, so it is asked less.
+    """
+    wanted = round(ENOUGH / max(texts, 1)) - 1  # the texts themselves are taught, too
+    return min(max(wanted, LEAST), MOST) if fine_tuned else LEAST
 
 
 def split_words(text: str, vocabulary: Vocabulary) -> Words:

@@ -91,7 +91,7 @@ def make_transfer_set(
         into: a folder where the logits are written, and stay; without it they are in memory.
     """
     outside, validation = corpus.train.out_of_scope, corpus.validation
-    known = (*corpus.train.texts, *outside, *corpus.unlabeled)
+    known = corpus.taught
     table = teacher.encoder.embeddings.word_embeddings.weight
     neighbours = nearest_words(table, teacher.vocabulary, known) if copies else {}
     # Not for secrets: what is drawn follows from the seed.

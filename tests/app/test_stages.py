@@ -16,6 +16,7 @@ from pocketbert.app.stages.ship import Verified, list_failures
 from pocketbert.base.config_file import load_config
 from pocketbert.base.errors import NotRun
 from pocketbert.data.corpus import load_corpus
+from pocketbert.learn.augment import LEAST, MOST
 from pocketbert.measure.gates import Verdict
 from pocketbert.measure.record import LatencyRecord, LengthCost, Steps, summarize
 from pocketbert.models.calibration import Calibration
@@ -49,6 +50,19 @@ def counted(monkeypatch, name):
 
     monkeypatch.setattr(learning, name, noted)
     return calls
+
+
+@pytest.mark.parametrize(("fine_tune", "copies"), [(False, LEAST), (True, MOST)])
+def test_how_many_rewordings_depends_on_the_teacher(job, fine_tune, copies, monkeypatch):
+    asked = counted(monkeypatch, "make_transfer_set")
+    teacher = fit_teacher(job)
+    config = replace(
+        job.config,
+        teacher=replace(job.config.teacher, fine_tune=fine_tune),
+        distill=replace(job.config.distill, augment=None),
+    )
+    label_texts(replace(job, config=config), teacher)
+    assert [arguments[2] for arguments in asked] == [copies]
 
 
 def test_hidden_states_are_made_once_for_all_students(job, tmp_path, monkeypatch):

@@ -23,6 +23,7 @@ OTHERS = {
     "processes": 3,
     "gates.min_retention": 0.9,
     "student.vocabulary": None,
+    "distill.augment": 5,
 }
 
 

@@ -6,6 +6,10 @@ import pytest
 import torch
 
 from pocketbert.learn.augment import (
+    ENOUGH,
+    LEAST,
+    MOST,
+    copies_for,
     drop_words,
     nearest_words,
     recombine,
@@ -40,6 +44,15 @@ def test_rewording_follows_from_the_seed():
 
 def test_no_copies_make_no_texts():
     assert reword(TEXTS, 0, {}, VOCABULARY, random.Random(0)) == ()
+
+
+@pytest.mark.parametrize(
+    ("texts", "copies"),
+    [(0, MOST), (500, MOST), (ENOUGH // 8, 7), (ENOUGH // 2, LEAST), (10 * ENOUGH, LEAST)],
+)
+def test_a_fine_tuned_teacher_is_asked_for_as_many_texts_whatever_the_data(texts, copies):
+    assert copies_for(texts, fine_tuned=True) == copies
+    assert copies_for(texts, fine_tuned=False) == LEAST
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from ...base.events import Event, TrainingEnded, listening
 from ...base.files import write_json
 from ...data.corpus import Corpus
 from ...learn import checkpoint, shards, team
+from ...learn.augment import copies_for
 from ...learn.checkpoint import Checkpoints
 from ...learn.distill import hidden_layers
 from ...learn.fit import fit_head, with_other
@@ -165,6 +166,8 @@ def label_texts(job: Job, teacher: Path) -> Path:
     """Folder of the transfer set: the texts to learn from, and what the teacher says of them."""
     config, length = job.config, job.config.student.max_length
     copies = config.distill.augment
+    if copies is None:
+        copies = copies_for(len(job.corpus.taught), fine_tuned=config.teacher.fine_tune)
     inputs = {
         "corpus": job.corpus.digest,
         "teacher": teacher,

@@ -1,15 +1,13 @@
 """Classifiers of each architecture packaged, and the demo's encoder: a row of a table each."""
 
-import json
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from classifiers import make_classifier
 from safetensors.numpy import load_file
+from tables import keep_row
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from pocketbert.app.folders import STUDENT, VERIFIED
@@ -121,9 +119,7 @@ def test_a_packaged_model_answers_as_transformers_does(kind, tmp_path, toy_data)
     result = package(config, tmp_path / "out")
     assert result.failures == ()
     row = row_of(result, folder, load_corpus(data, config.seed))
-    if table := os.environ.get("PACKAGED_MODELS"):
-        with Path(table).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+    keep_row("PACKAGED_MODELS", row)
     count = row["ids equal"].split(" of ")
     assert count[0] == count[1]
     assert row["largest difference"] < 1e-4

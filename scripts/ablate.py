@@ -125,10 +125,10 @@ def main(
 def _figures(out: Path, settings: dict[str, Any], seed: int, target: str | None) -> Figures:
     config = load_config(None, settings)
     corpus = load_corpus(config.data)
-    teacher = learning.fit_teacher(Job(config, corpus, Cache(out)))
+    job = Job(config, corpus, Cache(out))
+    teacher = learning.fit_teacher(job)
     # Seeds share what the teacher said; rows with as many rewordings do so, too.
-    copies = "default" if config.distill.augment is None else config.distill.augment
-    asked = Job(config, corpus, Cache(out / f"copies-{copies}"))
+    asked = replace(job, cache=Cache(out / f"copies-{learning.count_copies(job)}"))
     transfer_set = learning.label_texts(asked, teacher)
     config = replace(config, seed=seed)
     inputs = {

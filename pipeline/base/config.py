@@ -154,10 +154,7 @@ class DistillConfig(Checked):
         0.05, "share of word pieces hidden from the student, not from the teacher", 0.0, 0.9
     )
     augment: int | None = setting(
-        None,
-        "reworded copies of each text; none is 3, with --fine-tune up to 12",
-        0,
-        100,
+        None, "reworded copies of each text; none is 3, with --fine-tune up to 12", 0, 100
     )
 
 

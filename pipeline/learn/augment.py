@@ -17,7 +17,8 @@ from ..models.vocabulary import Vocabulary
 DROPPED = 0.2  # chance of each word to be left out
 SWAPPED = 0.25  # chance of each word to give way to a neighbour
 NEIGHBOURS = 8  # nearest words by cosine that a swap draws from
-LEAST, MOST, ENOUGH = 3, 12, 200_000  # copies of a text; texts that a student is well taught by
+LEAST, MOST = 3, 12  # copies of a text, where nobody says how many
+ENOUGH = 200_000  # texts that a fine-tuned teacher is asked about, where copies allow
 CHUNK = 1024  # words whose similarity to all others is in memory at once
 # Scripts without blanks between words: Thai, Lao, Burmese, Khmer, kana, ideographs.
 UNSPACED = re.compile(

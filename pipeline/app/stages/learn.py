@@ -162,12 +162,16 @@ def _fine_tuned(job: Job, frozen: Path) -> Path:
     return _trained(job, TEACHER, inputs, make)
 
 
+def count_copies(job: Job) -> int:
+    """How many rewordings of each text the teacher labels: as asked, or by default."""
+    asked, tuned = job.config.distill.augment, job.config.teacher.fine_tune
+    return copies_for(len(job.corpus.taught), fine_tuned=tuned) if asked is None else asked
+
+
 def label_texts(job: Job, teacher: Path) -> Path:
     """Folder of the transfer set: the texts to learn from, and what the teacher says of them."""
     config, length = job.config, job.config.student.max_length
-    copies = config.distill.augment
-    if copies is None:
-        copies = copies_for(len(job.corpus.taught), fine_tuned=config.teacher.fine_tune)
+    copies = count_copies(job)
     inputs = {
         "corpus": job.corpus.digest,
         "teacher": teacher,
